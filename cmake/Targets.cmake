@@ -1,0 +1,49 @@
+# Two libraries and the program. effnetv2_base holds the rooms that know no torch
+# (core, config, data, report): the build itself keeps them so. effnetv2_nn holds the rest.
+
+add_library(effnetv2_options INTERFACE)
+target_include_directories(effnetv2_options INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include)
+target_compile_options(effnetv2_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wpedantic -Wno-psabi>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${EFFNETV2_WERROR}>>:-Werror>)
+if(EFFNETV2_SANITIZE)
+  target_compile_options(effnetv2_options INTERFACE -fsanitize=${EFFNETV2_SANITIZE} -fno-omit-frame-pointer
+                                                    -fno-sanitize-recover=all)
+  target_link_options(effnetv2_options INTERFACE -fsanitize=${EFFNETV2_SANITIZE})
+endif()
+
+# The git revision goes into one object file, refreshed at each build, so a new commit recompiles nothing else.
+add_custom_target(effnetv2_revision
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${CMAKE_BINARY_DIR}/include/effnetv2_revision.h
+          -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/cmake/Revision.cmake
+  BYPRODUCTS ${CMAKE_BINARY_DIR}/include/effnetv2_revision.h)
+
+function(effnetv2_sources out)
+  set(sources)
+  foreach(room ${ARGN})
+    file(GLOB room_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.cpp)
+    list(APPEND sources ${room_sources})
+  endforeach()
+  set(${out} ${sources} PARENT_SCOPE)
+endfunction()
+
+effnetv2_sources(base_sources core config data report)
+add_library(effnetv2_base STATIC ${base_sources})
+add_dependencies(effnetv2_base effnetv2_revision)
+target_link_libraries(effnetv2_base
+  PUBLIC effnetv2_options nlohmann_json::nlohmann_json Threads::Threads
+  PRIVATE opencv_core opencv_imgproc opencv_imgcodecs spdlog::spdlog)
+
+effnetv2_sources(nn_sources ops model weights train run)
+add_library(effnetv2_nn STATIC ${nn_sources})
+target_include_directories(effnetv2_nn SYSTEM PUBLIC ${TORCH_INCLUDE_DIRS})
+target_link_libraries(effnetv2_nn PUBLIC effnetv2_base ${TORCH_LIBRARIES})
+if(EFFNETV2_PCH)
+  target_precompile_headers(effnetv2_nn PRIVATE <torch/torch.h>)
+endif()
+include(CpuKernels)
+include(CudaKernels)
+
+file(GLOB cli_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cpp)
+add_executable(effnetv2 ${cli_sources})
+target_link_libraries(effnetv2 PRIVATE effnetv2_nn CLI11::CLI11)

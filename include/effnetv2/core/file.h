@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace effnetv2 {
+
+/// The whole file. Throws EnvironmentError with the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+/// A file that appears whole or not at all: written under a temporary name in the same folder, then commit()
+/// syncs it, renames it over `path` and syncs the folder. Without commit() the destructor removes the temporary.
+/// Errors (disk full, permission) are EnvironmentError; the old file is then untouched.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+};
+
+/// AtomicFile in one call.
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+/// A stream of whole lines or records: each append is one write(2) at the end of the file.
+class AppendFile {
+ public:
+  /// Opens or creates `path`; if `keep_bytes` >= 0, first cuts the file to that length (never grows it).
+  explicit AppendFile(const std::filesystem::path& path, std::int64_t keep_bytes = -1);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  void append(std::string_view record);
+  /// Flushes to the disk (fdatasync).
+  void sync();
+  std::int64_t size() const;
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
+/// Makes `directory` with its parents and syncs it, so that later renames in it last.
+void make_directories(const std::filesystem::path& directory);
+
+/// Makes renames and new names in `directory` durable.
+void sync_directory(const std::filesystem::path& directory);
+
+/// Removes temporaries that a killed process left in `directory` (names made by AtomicFile).
+void remove_stale_temporaries(const std::filesystem::path& directory);
+
+}  // namespace effnetv2

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnetv2 {
+
+/// Edits (insert, delete, replace, swap neighbours) that turn a into b, letter case counting half.
+double edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate nearest to `word`, or "" if none is near enough to be meant.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// ", did you mean \"x\"?" or "", to append to a message about an unknown `word`.
+std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
+
+/// "a, b and c".
+std::string join_words(std::span<const std::string> words);
+
+/// "21,458,488".
+std::string with_commas(std::int64_t n);
+/// "1.4 GiB", "512 B".
+std::string human_bytes(double bytes);
+/// "2h 05m", "3m 07s", "4.2 s".
+std::string human_duration(double seconds);
+/// A finite double as the shortest text that reads back as the same number.
+std::string shortest(double value);
+
+}  // namespace effnetv2

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnetv2/config/data_config.h"
+#include "effnetv2/core/progress.h"
+#include "effnetv2/data/image.h"
+#include "effnetv2/data/listing.h"
+#include "effnetv2/data/transform.h"
+
+namespace effnetv2 {
+
+/// Index -> picture at the network's size. All methods are const and safe from several threads; randomness is a
+/// function of (seed, epoch, index).
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const noexcept = 0;
+  virtual std::int64_t image_size() const noexcept = 0;
+  virtual std::int64_t label(std::int64_t index) const = 0;
+  /// A file name for messages and reports.
+  virtual std::string name(std::int64_t index) const = 0;
+  /// uint8 RGB of image_size x image_size; nullopt if the picture is bad and on_bad_image is skip. Throws DataError
+  /// with the file's name if it is bad otherwise.
+  virtual std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const = 0;
+};
+
+/// A data set of image files with an optional cache of prepared pictures in RAM.
+class ImageDataset final : public Dataset {
+ public:
+  ImageDataset(std::filesystem::path root, std::vector<ImageFile> files, const DataConfig& config,
+               Transform::Mode mode);
+  ~ImageDataset() override;
+
+  /// Bytes that a full RAM cache of this data set takes (exact for fixed-size records, from headers otherwise).
+  std::uint64_t cache_bytes() const;
+  /// Decodes everything with `workers` threads into RAM. Honours stop_requested() (then returns false).
+  bool fill_cache(int workers, const ProgressFn& progress = {});
+  bool cached() const noexcept;
+
+  /// Names of the bad pictures met so far (on_bad_image: skip), each once, sorted.
+  std::vector<std::string> bad_images() const;
+
+  std::int64_t size() const noexcept override;
+  std::int64_t image_size() const noexcept override;
+  std::int64_t label(std::int64_t index) const override;
+  std::string name(std::int64_t index) const override;
+  std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Whether `bytes` of cache fit: cache ram: always; automatic: within half of the memory that is free now (cgroup
+/// limits counted); none: never.
+bool cache_fits(Cache cache, std::uint64_t bytes);
+
+}  // namespace effnetv2

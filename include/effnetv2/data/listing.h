@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "effnetv2/config/data_config.h"
+#include "effnetv2/core/progress.h"
+
+namespace effnetv2 {
+
+struct ImageFile {
+  std::string path;        ///< relative to the root, '/' separated
+  std::int64_t label = 0;  ///< index into classes
+  std::uint64_t bytes = 0;
+};
+
+/// The images of one data set, split. Order: by class, then path, both in byte order.
+struct Listing {
+  std::filesystem::path root;
+  std::vector<std::string> classes;       ///< folder names in byte order; index = label
+  std::vector<std::string> class_titles;  ///< readable names, from data.class_names where given, else the folder's
+  std::vector<ImageFile> train, val, test;
+  std::int64_t greyscale_left_out = 0;
+
+  /// Hash of class names, relative paths, sizes and splits: not of the root, so a moved folder resumes.
+  std::string fingerprint() const;
+};
+
+/// Lists config.root (<root>/<class>/* or <root>/{train,val,test}/<class>/*) and splits it. Decodes nothing (reads
+/// headers for skip_greyscale). Every choice is a function of names and seeds only. Throws DataError that says which
+/// for a missing root, no images, one class, an empty class, a class missing from a split.
+Listing list_images(const DataConfig& config, const ProgressFn& progress = {});
+
+}  // namespace effnetv2

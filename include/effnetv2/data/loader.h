@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "effnetv2/data/dataset.h"
+
+namespace effnetv2 {
+
+/// Consecutive pictures of one shuffled (or plain) pass.
+struct Batch {
+  std::int64_t number = 0;  ///< position in the epoch, counted from 0
+  std::int64_t size = 0;    ///< pictures, bad ones left out; may be 0
+  std::int64_t image_size = 0;
+  std::vector<std::uint8_t> pixels;    ///< [size, image_size, image_size, 3]
+  std::vector<std::int64_t> labels;    ///< [size]
+  std::vector<std::int64_t> indices;   ///< [size], into the data set
+};
+
+struct LoaderOptions {
+  std::int64_t batch_size = 1;
+  bool shuffle = false;
+  bool drop_last = false;
+  int workers = 0;  ///< threads; 0: work is done in next()
+  std::uint64_t seed = 0;
+};
+
+/// Batches of a data set in an order that is a function of (seed, epoch), the same for any worker count.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Batches in an epoch.
+  std::int64_t batches() const noexcept;
+  const Dataset& dataset() const noexcept;
+  /// Begins `epoch` at batch `first`; any pass under way is abandoned cleanly.
+  void start(std::int64_t epoch, std::int64_t first = 0);
+  /// The next batch, nullopt at the end. Rethrows a worker's exception (it names the file).
+  std::optional<Batch> next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace effnetv2

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "effnetv2/config/data_config.h"
+#include "effnetv2/core/rng.h"
+#include "effnetv2/data/image.h"
+
+namespace effnetv2 {
+
+/// From a decoded picture to the network's input size, in two halves: prepare() is the same at every visit and may
+/// be cached; augment() draws from `rng`. Normalisation happens on the device, on the whole batch.
+class Transform {
+ public:
+  enum class Mode { train, eval };
+  Transform(const DataConfig& config, Mode mode);
+
+  /// Resized and cropped; with random resized crop in train mode the picture as decoded.
+  Image prepare(Image decoded) const;
+  /// Always image_size x image_size; in eval mode `prepared` itself.
+  Image augment(Image prepared, Rng& rng) const;
+  /// True if prepare() always gives image_size x image_size (what a cache of fixed-size records needs).
+  bool prepared_is_final_size() const;
+  std::int64_t image_size() const;
+
+ private:
+  DataConfig config_;
+  Mode mode_;
+};
+
+}  // namespace effnetv2

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include "effnetv2/model/architecture.h"
+#include "effnetv2/model/noise.h"
+
+namespace effnetv2 {
+
+/// EfficientNetV2 (Tan & Le, 2021) and EfficientNet-B0, with torchvision's module tree, so that every parameter and
+/// buffer has torchvision's name (features.4.0.block.1.0.weight, classifier.1.bias) and order.
+class EfficientNetImpl : public torch::nn::Module {
+ public:
+  explicit EfficientNetImpl(const Architecture& architecture);
+
+  /// x: float [N, 3, H, W], channels_last preferred -> logits [N, num_classes].
+  /// noise: stochastic depth and dropout are drawn from it in training mode; null: neither is applied.
+  torch::Tensor forward(torch::Tensor x, Noise* noise = nullptr);
+
+  const Architecture& architecture() const noexcept { return architecture_; }
+
+ private:
+  Architecture architecture_;
+  torch::nn::ModuleList features_{nullptr};
+  torch::nn::ModuleList classifier_{nullptr};
+};
+TORCH_MODULE(EfficientNet);
+
+/// Draws every weight anew from streams of (seed, parameter name). torchvision: conv kaiming_normal fan_out with
+/// groups ignored, Linear U(+-1/sqrt(out)); per_group: fan_out divided by groups, Linear U(+-1/sqrt(in)).
+/// BatchNorm 1 and 0, biases 0 in both.
+void initialize(EfficientNetImpl& network, Init init, std::uint64_t seed);
+
+}  // namespace effnetv2

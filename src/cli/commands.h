@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnetv2/core/log.h"
+
+namespace CLI {
+class App;
+}
+
+namespace effnetv2::cli {
+
+/// Options that every verb takes.
+struct CommonOptions {
+  std::optional<std::string> device;
+  std::optional<std::int64_t> threads;
+  bool quiet = false;
+  bool verbose = false;
+
+  /// To stderr at the level that --quiet and --verbose ask for.
+  std::shared_ptr<Log> make_log() const;
+  /// --device and --threads as "--set" items, to follow the user's own.
+  std::vector<std::string> as_sets() const;
+};
+
+/// What main does after parsing: the verb's work, returning its exit code. Errors are thrown.
+using Run = std::function<int()>;
+
+/// Each add_* declares one verb on `app`; when that verb was given, it puts its work into `run`.
+/// One per cmd_<verb>.cpp.
+void add_train(CLI::App& app, Run& run);
+void add_resume(CLI::App& app, Run& run);
+void add_eval(CLI::App& app, Run& run);
+void add_summary(CLI::App& app, Run& run);
+void add_bench(CLI::App& app, Run& run);
+void add_data(CLI::App& app, Run& run);
+void add_config(CLI::App& app, Run& run);
+
+/// --device, --threads, --quiet, --verbose on a verb.
+void add_common(CLI::App& verb, CommonOptions& options);
+
+}  // namespace effnetv2::cli

@@ -1,0 +1,46 @@
+#include "effnetv2/core/lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "effnetv2/core/error.h"
+
+namespace effnetv2 {
+
+FileLock::FileLock(const std::filesystem::path& file) {
+  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd_ < 0) {
+    throw EnvironmentError(file.string() + ": cannot open: " + std::strerror(errno));
+  }
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    char holder[32] = {};
+    const ssize_t got = ::read(fd_, holder, sizeof holder - 1);
+    ::close(fd_);
+    fd_ = -1;
+    if (code != EWOULDBLOCK) {
+      throw EnvironmentError(file.string() + ": cannot lock: " + std::strerror(code));
+    }
+    throw EnvironmentError(file.parent_path().string() + ": the run directory is in use by another process" +
+                           (got > 0 ? " (" + std::string(holder, static_cast<std::size_t>(got)) + ")" : "") +
+                           "; wait for it, stop it, or use another --run-dir");
+  }
+  const std::string id = "process " + std::to_string(::getpid());
+  // who holds it is a courtesy to the next one; the lock itself is the kernel's
+  if (::ftruncate(fd_, 0) != 0 || ::write(fd_, id.data(), id.size()) < 0) {
+    return;
+  }
+}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,112 @@
+#include "effnetv2/core/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace effnetv2 {
+namespace {
+
+double replace_cost(char a, char b) {
+  if (a == b) {
+    return 0.0;
+  }
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  return lower(a) == lower(b) ? 0.5 : 1.0;
+}
+
+}  // namespace
+
+double edit_distance(std::string_view a, std::string_view b) {
+  std::vector<double> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) {
+    last[j] = static_cast<double>(j);
+  }
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = static_cast<double>(i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1.0, row[j - 1] + 1.0, last[j - 1] + replace_cost(a[i - 1], b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1.0);
+      }
+    }
+    std::swap(before_last, last);
+    std::swap(last, row);
+  }
+  return last[b.size()];
+}
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  std::string best;
+  double best_distance = std::max(2.0, static_cast<double>(word.size()) / 3.0) + 0.25;
+  for (const auto& candidate : candidates) {
+    const double distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string> candidates) {
+  const std::string guess = nearest(word, candidates);
+  return guess.empty() ? "" : ", did you mean \"" + guess + "\"?";
+}
+
+std::string join_words(std::span<const std::string> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) {
+      text += i + 1 == words.size() ? " and " : ", ";
+    }
+    text += words[i];
+  }
+  return text;
+}
+
+std::string with_commas(std::int64_t n) {
+  std::string digits = std::to_string(n < 0 ? -n : n);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) {
+    digits.insert(static_cast<std::size_t>(i), ",");
+  }
+  return n < 0 ? "-" + digits : digits;
+}
+
+std::string human_bytes(double bytes) {
+  static constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (bytes >= 1024.0 && unit + 1 < units.size()) {
+    bytes /= 1024.0;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+  return text;
+}
+
+std::string human_duration(double seconds) {
+  char text[32];
+  if (seconds < 60.0) {
+    std::snprintf(text, sizeof text, "%.1f s", seconds);
+  } else {
+    const auto whole = static_cast<long long>(std::lround(seconds));
+    if (whole < 3600) {
+      std::snprintf(text, sizeof text, "%lldm %02llds", whole / 60, whole % 60);
+    } else {
+      std::snprintf(text, sizeof text, "%lldh %02lldm", whole / 3600, whole % 3600 / 60);
+    }
+  }
+  return text;
+}
+
+std::string shortest(double value) {
+  char text[32];
+  const auto result = std::to_chars(text, text + sizeof text, value);
+  return std::string(text, result.ptr);
+}
+
+}  // namespace effnetv2
