@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace effnetv2 {
+
+/// 2-D convolution, differentiable once, with the fastest implementation there is for the shape and device.
+/// \param x       [N, C, H, W]
+/// \param weight  [O, C / groups, k, k]
+/// \param bias    [O], or undefined for none
+/// \param stride  both directions, at least 1
+/// \param padding zeros on all four sides, at least 0
+/// \param groups  divides C and O
+/// \return [N, O, (H + 2 padding - k) / stride + 1, (W + 2 padding - k) / stride + 1]
+/// Values and gradients are at::conv2d's up to rounding; autocast, other dtypes and other devices take at::conv2d
+/// itself. Equal inputs give equal bits for the same number of intra-op threads. \throws c10::Error where at::conv2d
+/// does
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                  std::int64_t padding, std::int64_t groups);
+
+}  // namespace effnetv2
