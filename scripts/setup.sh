@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Installs what the build needs and is not there yet: Debian's own packages, nothing else.
+#
+#   scripts/setup.sh            to build, train and test
+#   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
+#   scripts/setup.sh --dev      also clang-tidy, and torchvision for writing the golden files again
+#
+# EFFNETV2_SKIP_SETUP=1 makes it trust what is there (other systems, another LibTorch in CMAKE_PREFIX_PATH).
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+log=$repo/build/logs/setup.log
+
+packages=(
+  build-essential cmake ninja-build git jq
+  libtorch-dev libopencv-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libgtest-dev libgmock-dev
+  libopenblas0-openmp
+)
+lint_packages=(clang-format shellcheck)
+dev_packages=(clang-tidy python3-torchvision)
+
+say() { echo "setup: $*" >&2; }
+
+usage() {
+  sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+for option in "$@"; do
+  case $option in
+    --lint) packages+=("${lint_packages[@]}") ;;
+    --dev) packages+=("${lint_packages[@]}" "${dev_packages[@]}") ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      say "unknown option $option (there are --lint, --dev and --help)"
+      exit 2
+      ;;
+  esac
+done
+
+if [[ -n ${EFFNETV2_SKIP_SETUP:-} ]]; then
+  say "skipped, as EFFNETV2_SKIP_SETUP asks"
+  exit 0
+fi
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+  say "this is not a Debian system. Install by hand: a C++20 compiler, CMake 3.25 or newer, Ninja, git, jq, LibTorch"
+  say "1.13 or newer, OpenCV 4 (core, imgproc, imgcodecs), CLI11, nlohmann-json 3.9 or newer, spdlog, GoogleTest with"
+  say "GoogleMock, OpenBLAS. Then set EFFNETV2_SKIP_SETUP=1, and CMAKE_PREFIX_PATH if LibTorch lies somewhere unusual."
+  exit 6
+fi
+
+is_installed() {
+  [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+# OpenBLAS is about 30 times faster here than Debian's reference BLAS, and the program runs with either.
+check_blas() {
+  local library target
+  library=/usr/lib/$(gcc -print-multiarch)/libblas.so.3
+  target=$(readlink -f "$library" || true)
+  if [[ $target != *openblas* ]]; then
+    say "warning: $library is ${target:-missing}, not OpenBLAS: training will be many times slower."
+    say "  choose OpenBLAS with: update-alternatives --config libblas.so.3-$(gcc -print-multiarch)"
+  fi
+}
+
+missing=()
+for package in "${packages[@]}"; do
+  is_installed "$package" || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  check_blas
+  say "all ${#packages[@]} packages are there"
+  exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    say "not root, and there is no sudo. Run as root: apt-get install --no-install-recommends ${missing[*]}"
+    exit 6
+  fi
+  as_root=(sudo)
+fi
+
+apt_get() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1
+}
+
+mkdir -p "$(dirname "$log")"
+: >"$log"
+say "installing ${missing[*]}"
+if ! apt_get update || ! apt_get install --no-install-recommends "${missing[@]}"; then
+  tail -n 20 "$log" >&2
+  say "apt-get failed; the end of its output is above, all of it in $log"
+  say "a package that does not exist here? Debian 12 and newer have them all in the section main"
+  exit 6
+fi
+check_blas
+say "installed ${#missing[@]} packages in $SECONDS s"

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything and runs every test.
+#
+#   scripts/test.sh [--preset NAME] [--werror] [options of ctest]
+#   scripts/test.sh --preset asan
+#   scripts/test.sh -R Schedule
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+preset=release
+build_options=()
+ctest_options=()
+while (($# > 0)); do
+  case $1 in
+    -h | --help)
+      sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
+    --preset)
+      preset=${2:?--preset needs a name}
+      shift
+      ;;
+    --werror) build_options+=("$1") ;;
+    *) ctest_options+=("$1") ;;
+  esac
+  shift
+done
+
+"$repo/scripts/setup.sh"
+"$repo/scripts/lint.sh"
+"$repo/scripts/build.sh" --preset "$preset" "${build_options[@]}"
+cd "$repo"
+exec ctest --preset "$preset" --parallel "$(nproc)" "${ctest_options[@]}"
