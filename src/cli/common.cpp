@@ -1,0 +1,29 @@
+#include <CLI/App.hpp>
+
+#include "commands.h"
+
+namespace effnetv2::cli {
+
+std::shared_ptr<Log> CommonOptions::make_log() const {
+  return std::make_shared<Log>(quiet ? LogLevel::warn : verbose ? LogLevel::debug : LogLevel::info);
+}
+
+std::vector<std::string> CommonOptions::as_sets() const {
+  std::vector<std::string> sets;
+  if (device) {
+    sets.push_back("device=" + *device);
+  }
+  if (threads) {
+    sets.push_back("threads=" + std::to_string(*threads));
+  }
+  return sets;
+}
+
+void add_common(CLI::App& verb, CommonOptions& options) {
+  verb.add_option("--device", options.device, "auto, cpu, cuda or cuda:N; the config's \"device\"");
+  verb.add_option("--threads", options.threads, "threads within one operation; the config's \"threads\"");
+  auto* quiet = verb.add_flag("-q,--quiet", options.quiet, "only warnings and errors on stderr");
+  verb.add_flag("-v,--verbose", options.verbose, "more lines on stderr")->excludes(quiet);
+}
+
+}  // namespace effnetv2::cli

@@ -1,0 +1,108 @@
+#include "usage.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include <CLI/App.hpp>
+
+#include "effnetv2/core/text.h"
+
+namespace effnetv2::cli {
+namespace {
+
+using Args = std::vector<std::string>;
+
+std::vector<const CLI::App*> verbs_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* verb) { return !verb->get_name().empty(); });
+}
+
+/// Every option's spellings, those of option groups (nameless subcommands) too.
+void collect_options(const CLI::App& app, std::vector<std::string>& names) {
+  for (const CLI::Option* option : app.get_options({})) {
+    for (const auto& name : option->get_lnames()) {
+      names.push_back("--" + name);
+    }
+    for (const auto& name : option->get_snames()) {
+      names.push_back("-" + name);
+    }
+  }
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App* sub) { return sub->get_name().empty(); })) {
+    collect_options(*group, names);
+  }
+}
+
+bool looks_like_option(const std::string& arg) {
+  return arg.size() >= 2 && arg[0] == '-' && std::isdigit(static_cast<unsigned char>(arg[1])) == 0 && arg[1] != '.';
+}
+
+bool knows_option(const std::vector<std::string>& names, const std::string& option) {
+  if (option.starts_with("--")) {
+    return std::ranges::find(names, option) != names.end();
+  }
+  return std::ranges::find(names, option.substr(0, 2)) != names.end();  // -q, -k5, -qv
+}
+
+std::optional<std::string> unknown_option(const CLI::App& verb, const std::string& arg) {
+  std::vector<std::string> names;
+  collect_options(verb, names);
+  const std::string option = arg.substr(0, arg.find('='));
+  if (!looks_like_option(option) || knows_option(names, option)) {
+    return std::nullopt;
+  }
+  std::string message = "unknown option " + option;
+  const std::string guess = option.starts_with("--") ? nearest(option, names) : "";
+  return guess.empty() ? message : message + ", did you mean " + guess + "?";
+}
+
+std::vector<std::string> names_of(const std::vector<const CLI::App*>& verbs) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : verbs) {
+    names.push_back(verb->get_name());
+  }
+  return names;
+}
+
+std::string path_of(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : path_of(*parent) + " " + app.get_name();
+}
+
+struct Finding {
+  std::string message;
+  const CLI::App* app;  ///< whose --help to read
+};
+
+Finding find_mistake(const CLI::App& app, const Args& args, std::size_t first, const std::string& otherwise) {
+  const auto verbs = verbs_of(app);
+  for (std::size_t i = first; i < args.size() && args[i] != "--"; ++i) {
+    if (auto message = unknown_option(app, args[i])) {
+      return {*message, &app};
+    }
+    if (verbs.empty() || looks_like_option(args[i])) {
+      continue;
+    }
+    const auto verb = std::ranges::find(verbs, args[i], [](const CLI::App* v) { return v->get_name(); });
+    if (verb != verbs.end()) {
+      return find_mistake(**verb, args, i + 1, otherwise);
+    }
+    const auto names = names_of(verbs);
+    const std::string guess = nearest(args[i], names);
+    return {"unknown command " + args[i] +
+                (guess.empty() ? "; the commands are " + join_words(names) : ", did you mean " + guess + "?"),
+            &app};
+  }
+  if (!verbs.empty()) {
+    return {path_of(app) + " needs a command: " + join_words(names_of(verbs)), &app};
+  }
+  return {otherwise, &app};
+}
+
+}  // namespace
+
+std::string explain_usage_error(const CLI::App& app, const Args& args, const CLI::ParseError& error) {
+  const Finding finding = find_mistake(app, args, 0, error.what());
+  return finding.message + "\nsee " + path_of(*finding.app) + " --help";
+}
+
+}  // namespace effnetv2::cli

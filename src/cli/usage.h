@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class ParseError;
+}  // namespace CLI
+
+namespace effnetv2::cli {
+
+/// What is wrong with the command line, for the user: names a mistyped verb or option with the nearest known one,
+/// else CLI11's own words. args: without the program's name.
+std::string explain_usage_error(const CLI::App& app, const std::vector<std::string>& args,
+                                const CLI::ParseError& error);
+
+}  // namespace effnetv2::cli
