@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -31,17 +30,23 @@ class Dataset {
   virtual std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const = 0;
 };
 
-/// A data set of image files with an optional cache of prepared pictures in RAM.
+/// A data set of image files with an optional cache of prepared pictures in RAM. With and without the cache the
+/// pictures are the same.
 class ImageDataset final : public Dataset {
  public:
+  /// The paths of `files` are relative to `root`.
   ImageDataset(std::filesystem::path root, std::vector<ImageFile> files, const DataConfig& config,
                Transform::Mode mode);
   ~ImageDataset() override;
 
-  /// Bytes that a full RAM cache of this data set takes (exact for fixed-size records, from headers otherwise).
+  /// Bytes of the pixels that a full RAM cache holds: exact where every record has the network's size, from the
+  /// files' headers otherwise (a bad file counts as nothing).
   std::uint64_t cache_bytes() const;
-  /// Decodes everything with `workers` threads into RAM. Honours stop_requested() (then returns false).
+  /// Decodes everything with `workers` threads (at least one) into RAM; a second call does nothing. `progress` is
+  /// called on the calling thread. False, with nothing cached, once stop_requested(). Throws, with nothing cached,
+  /// DataError for the first bad picture (on_bad_image: error) and EnvironmentError if memory runs out.
   bool fill_cache(int workers, const ProgressFn& progress = {});
+  /// True once fill_cache has finished; get() reads no file and takes no lock from then on.
   bool cached() const noexcept;
 
   /// Names of the bad pictures met so far (on_bad_image: skip), each once, sorted.
@@ -58,8 +63,8 @@ class ImageDataset final : public Dataset {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Whether `bytes` of cache fit: cache ram: always; automatic: within half of the memory that is free now (cgroup
-/// limits counted); none: never.
+/// Whether `bytes` of cache go into RAM: cache ram: always; automatic: within half of the memory that is free now
+/// (cgroup limits counted); disk and none: never.
 bool cache_fits(Cache cache, std::uint64_t bytes);
 
 }  // namespace effnetv2

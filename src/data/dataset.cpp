@@ -1,0 +1,270 @@
+#include "effnetv2/data/dataset.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/rng.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/data/decode.h"
+#include "effnetv2/data/memory.h"
+
+namespace effnetv2 {
+namespace {
+
+/// Runs body(0) ... body(count - 1) on `workers` threads, claimed in order; false if a stop was asked for meanwhile.
+/// Of several exceptions the one of the lowest index is thrown, which no scheduling changes: all below it had begun.
+template <typename Body>
+bool for_each_index(std::int64_t count, int workers, const ProgressFn& progress, const Body& body) {
+  std::atomic<std::int64_t> next{0}, done{0};
+  std::atomic<bool> give_up{false};
+  std::mutex mutex;
+  std::condition_variable finished;
+  int running = std::max(workers, 1);
+  std::exception_ptr error;
+  std::int64_t error_index = std::numeric_limits<std::int64_t>::max();
+
+  const auto work = [&] {
+    while (!give_up && !stop_requested()) {
+      const std::int64_t index = next++;
+      if (index >= count) {
+        break;
+      }
+      try {
+        body(index);
+        ++done;
+      } catch (...) {
+        give_up = true;
+        const std::lock_guard lock(mutex);
+        if (index < error_index) {
+          error_index = index;
+          error = std::current_exception();
+        }
+      }
+    }
+    const std::lock_guard lock(mutex);
+    --running;
+    finished.notify_one();
+  };
+
+  std::vector<std::jthread> threads;
+  try {
+    for (int i = running; i > 0; --i) {
+      threads.emplace_back(work);
+    }
+    std::unique_lock lock(mutex);
+    while (!finished.wait_for(lock, std::chrono::milliseconds(50), [&] { return running == 0; })) {
+      if (progress) {
+        lock.unlock();
+        progress(done, count);
+        lock.lock();
+      }
+    }
+  } catch (const std::system_error& e) {
+    give_up = true;
+    throw EnvironmentError("cannot start " + std::to_string(workers) + " threads: " + e.what() +
+                           "; lower data.workers");
+  } catch (...) {
+    give_up = true;
+    throw;
+  }
+  if (error) {
+    std::rethrow_exception(error);
+  }
+  if (progress) {
+    progress(done, count);
+  }
+  return done == count;
+}
+
+}  // namespace
+
+struct ImageDataset::Impl {
+  std::filesystem::path root;
+  std::vector<ImageFile> files;
+  OnBadImage on_bad_image;
+  Transform transform;
+  std::unique_ptr<std::atomic<bool>[]> bad;
+
+  /// Prepared pictures: end to end in `block` where all have one size, else one by one. Complete once `cached`.
+  std::unique_ptr<std::uint8_t[]> block;
+  std::vector<Image> pictures;
+  std::atomic<bool> cached{false};
+
+  Impl(std::filesystem::path folder, std::vector<ImageFile> list, const DataConfig& config, Transform::Mode mode)
+      : root(std::move(folder)),
+        files(std::move(list)),
+        on_bad_image(config.on_bad_image),
+        transform(config, mode),
+        bad(std::make_unique<std::atomic<bool>[]>(files.size())) {}
+
+  const ImageFile& file(std::int64_t index) const { return files.at(static_cast<std::size_t>(index)); }
+
+  std::size_t record_bytes() const {
+    const auto side = static_cast<std::size_t>(transform.image_size());
+    return side * side * 3;
+  }
+
+  /// Decoded and prepared; nullopt if bad.
+  std::optional<Image> prepare(std::int64_t index) const {
+    auto& known_bad = bad[static_cast<std::size_t>(index)];
+    if (known_bad) {
+      return std::nullopt;
+    }
+    try {
+      return transform.prepare(decode_image(root / file(index).path));
+    } catch (const DataError& e) {
+      if (on_bad_image == OnBadImage::error) {
+        throw DataError(std::string(e.what()) + "; repair or remove it, or set data.on_bad_image to \"skip\"");
+      }
+      known_bad = true;
+      return std::nullopt;
+    }
+  }
+
+  std::optional<Image> from_cache(std::int64_t index) const {
+    const auto i = static_cast<std::size_t>(index);
+    if (bad[i]) {
+      return std::nullopt;
+    }
+    if (!block) {
+      return pictures[i];
+    }
+    const std::uint8_t* record = block.get() + i * record_bytes();
+    Image image;
+    image.width = image.height = transform.image_size();
+    image.pixels.assign(record, record + record_bytes());
+    return image;
+  }
+
+  bool fill(int workers, const ProgressFn& progress) {
+    const bool one_size = transform.prepared_is_final_size();
+    try {
+      if (one_size) {
+        block = std::make_unique_for_overwrite<std::uint8_t[]>(files.size() * record_bytes());
+      } else {
+        pictures.resize(files.size());
+      }
+      return for_each_index(static_cast<std::int64_t>(files.size()), workers, progress, [&](std::int64_t index) {
+        std::optional<Image> image = prepare(index);
+        if (!image) {
+          return;
+        }
+        const auto i = static_cast<std::size_t>(index);
+        if (one_size) {
+          std::memcpy(block.get() + i * record_bytes(), image->pixels.data(), record_bytes());
+        } else {
+          image->pixels.shrink_to_fit();
+          pictures[i] = std::move(*image);
+        }
+      });
+    } catch (const std::bad_alloc&) {
+      throw EnvironmentError("out of memory while caching " + std::to_string(files.size()) +
+                             " pictures; set data.cache to \"none\"");
+    }
+  }
+
+  void drop_cache() {
+    block.reset();
+    pictures = {};
+  }
+};
+
+ImageDataset::ImageDataset(std::filesystem::path root, std::vector<ImageFile> files, const DataConfig& config,
+                           Transform::Mode mode)
+    : impl_(std::make_unique<Impl>(std::move(root), std::move(files), config, mode)) {}
+ImageDataset::~ImageDataset() = default;
+
+std::uint64_t ImageDataset::cache_bytes() const {
+  if (impl_->transform.prepared_is_final_size()) {
+    return impl_->files.size() * static_cast<std::uint64_t>(impl_->record_bytes());
+  }
+  std::uint64_t bytes = 0;
+  for (const ImageFile& file : impl_->files) {
+    try {
+      const ImageHeader header = read_image_header(impl_->root / file.path);
+      bytes += static_cast<std::uint64_t>(header.width) * static_cast<std::uint64_t>(header.height) * 3;
+    } catch (const DataError&) {
+      // a bad file takes no room; get() tells of it
+    }
+  }
+  return bytes;
+}
+
+bool ImageDataset::fill_cache(int workers, const ProgressFn& progress) {
+  if (cached()) {
+    return true;
+  }
+  try {
+    if (impl_->fill(workers, progress)) {
+      impl_->cached.store(true, std::memory_order_release);
+      return true;
+    }
+  } catch (...) {
+    impl_->drop_cache();
+    throw;
+  }
+  impl_->drop_cache();
+  return false;
+}
+
+bool ImageDataset::cached() const noexcept {
+  return impl_->cached.load(std::memory_order_acquire);
+}
+
+std::vector<std::string> ImageDataset::bad_images() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < impl_->files.size(); ++i) {
+    if (impl_->bad[i]) {
+      names.push_back(impl_->files[i].path);
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::int64_t ImageDataset::size() const noexcept {
+  return static_cast<std::int64_t>(impl_->files.size());
+}
+std::int64_t ImageDataset::image_size() const noexcept {
+  return impl_->transform.image_size();
+}
+std::int64_t ImageDataset::label(std::int64_t index) const {
+  return impl_->file(index).label;
+}
+std::string ImageDataset::name(std::int64_t index) const {
+  return impl_->file(index).path;
+}
+
+std::optional<Image> ImageDataset::get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const {
+  std::optional<Image> image = cached() ? impl_->from_cache(index) : impl_->prepare(index);
+  if (image) {
+    Rng rng = Rng::stream(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(index));
+    image = impl_->transform.augment(std::move(*image), rng);
+  }
+  return image;
+}
+
+bool cache_fits(Cache cache, std::uint64_t bytes) {
+  switch (cache) {
+    case Cache::ram:
+      return true;
+    case Cache::automatic:
+      return bytes <= available_memory() / 2;
+    default:
+      return false;
+  }
+}
+
+}  // namespace effnetv2
