@@ -44,7 +44,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   double best_distance = std::max(2.0, static_cast<double>(word.size()) / 3.0) + 0.25;
   for (const auto& candidate : candidates) {
     const double distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
+    const double letters = static_cast<double>(std::max(word.size(), candidate.size()));
+    if (distance < best_distance && distance <= letters / 2.0) {
       best_distance = distance;
       best = candidate;
     }
@@ -69,17 +70,22 @@ std::string join_words(std::span<const std::string> words) {
 }
 
 std::string with_commas(std::int64_t n) {
-  std::string digits = std::to_string(n < 0 ? -n : n);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) {
-    digits.insert(static_cast<std::size_t>(i), ",");
+  const std::string digits = std::to_string(n);
+  const std::size_t sign = n < 0 ? 1 : 0;
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > sign && (digits.size() - i) % 3 == 0) {
+      text += ',';
+    }
+    text += digits[i];
   }
-  return n < 0 ? "-" + digits : digits;
+  return text;
 }
 
 std::string human_bytes(double bytes) {
   static constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;
-  while (bytes >= 1024.0 && unit + 1 < units.size()) {
+  while (bytes >= (unit == 0 ? 1023.5 : 1023.95) && unit + 1 < units.size()) {  // what would be printed as 1024
     bytes /= 1024.0;
     ++unit;
   }
@@ -90,7 +96,7 @@ std::string human_bytes(double bytes) {
 
 std::string human_duration(double seconds) {
   char text[32];
-  if (seconds < 60.0) {
+  if (seconds < 59.95) {
     std::snprintf(text, sizeof text, "%.1f s", seconds);
   } else {
     const auto whole = static_cast<long long>(std::lround(seconds));
