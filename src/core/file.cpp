@@ -1,19 +1,17 @@
 #include "effnetv2/core/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "effnetv2/core/error.h"
 
 namespace effnetv2 {
 namespace {
-
-constexpr std::string_view kTemporary = ".tmp-";
 
 [[noreturn]] void fail(const char* action, const std::filesystem::path& path) {
   const int code = errno;
@@ -78,7 +76,8 @@ std::string read_file(const std::filesystem::path& path) {
 
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)),
-      temporary_(folder_of(path_) / (std::string(kTemporary) + std::to_string(::getpid()) + "-" + path_.filename().string())) {
+      temporary_(folder_of(path_) /
+                 (std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "-" + path_.filename().string())) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) {
     fail("create", temporary_);
@@ -92,7 +91,9 @@ AtomicFile::~AtomicFile() {
   }
 }
 
-void AtomicFile::write(const void* data, std::size_t bytes) { write_all(fd_, data, bytes, path_); }
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  write_all(fd_, data, bytes, path_);
+}
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) {
@@ -127,9 +128,13 @@ AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t keep_byte
   }
 }
 
-AppendFile::~AppendFile() { ::close(fd_); }
+AppendFile::~AppendFile() {
+  ::close(fd_);
+}
 
-void AppendFile::append(std::string_view record) { write_all(fd_, record.data(), record.size(), path_); }
+void AppendFile::append(std::string_view record) {
+  write_all(fd_, record.data(), record.size(), path_);
+}
 
 void AppendFile::sync() {
   if (::fdatasync(fd_) != 0) {
@@ -138,7 +143,7 @@ void AppendFile::sync() {
 }
 
 std::int64_t AppendFile::size() const {
-  struct stat info{};
+  struct stat info {};
   if (::fstat(fd_, &info) != 0) {
     fail("stat", path_);
   }
@@ -172,7 +177,7 @@ void sync_directory(const std::filesystem::path& directory) {
 void remove_stale_temporaries(const std::filesystem::path& directory) {
   std::error_code code;
   for (const auto& entry : std::filesystem::directory_iterator(directory, code)) {
-    if (entry.path().filename().string().starts_with(kTemporary)) {
+    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) {
       std::filesystem::remove(entry.path(), code);
     }
   }

@@ -14,10 +14,14 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    default: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    default:
+      return spdlog::level::err;
   }
 }
 
@@ -75,10 +79,18 @@ void Log::add_file(const std::filesystem::path& path) {
   }
 }
 
-void Log::debug(const std::string& line) { impl_->write(spdlog::level::debug, line); }
-void Log::info(const std::string& line) { impl_->write(spdlog::level::info, line); }
-void Log::warn(const std::string& line) { impl_->write(spdlog::level::warn, line); }
-void Log::error(const std::string& line) { impl_->write(spdlog::level::err, line); }
+void Log::debug(const std::string& line) {
+  impl_->write(spdlog::level::debug, line);
+}
+void Log::info(const std::string& line) {
+  impl_->write(spdlog::level::info, line);
+}
+void Log::warn(const std::string& line) {
+  impl_->write(spdlog::level::warn, line);
+}
+void Log::error(const std::string& line) {
+  impl_->write(spdlog::level::err, line);
+}
 
 void Log::around_stderr(std::function<void()> before, std::function<void()> after) {
   const std::lock_guard lock(impl_->mutex);

@@ -1,9 +1,9 @@
 #include "effnetv2/core/stop.h"
 
+#include <atomic>
+
 #include <signal.h>
 #include <unistd.h>
-
-#include <atomic>
 
 #include "effnetv2/core/error.h"
 
@@ -22,7 +22,7 @@ extern "C" void on_stop_signal(int) {
 }  // namespace
 
 void install_stop_handlers() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_stop_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
@@ -30,8 +30,14 @@ void install_stop_handlers() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool stop_requested() noexcept { return requests.load(std::memory_order_relaxed) > 0; }
-void request_stop() noexcept { requests.fetch_add(1); }
-void clear_stop_request() noexcept { requests.store(0); }
+bool stop_requested() noexcept {
+  return requests.load(std::memory_order_relaxed) > 0;
+}
+void request_stop() noexcept {
+  requests.fetch_add(1);
+}
+void clear_stop_request() noexcept {
+  requests.store(0);
+}
 
 }  // namespace effnetv2

@@ -6,9 +6,15 @@
 
 namespace effnetv2 {
 
-std::string version() { return EFFNETV2_VERSION; }
-std::string git_revision() { return EFFNETV2_REVISION; }
-std::string opencv_version() { return CV_VERSION; }
+std::string version() {
+  return EFFNETV2_VERSION;
+}
+std::string git_revision() {
+  return EFFNETV2_REVISION;
+}
+std::string opencv_version() {
+  return CV_VERSION;
+}
 
 std::string compiler() {
 #if defined(__clang__)

@@ -59,7 +59,10 @@ void make_directories(const std::filesystem::path& directory);
 /// Makes renames and new names in `directory` durable.
 void sync_directory(const std::filesystem::path& directory);
 
-/// Removes temporaries that a killed process left in `directory` (names made by AtomicFile).
+/// What the name of every temporary file of ours begins with.
+inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
+
+/// Removes temporaries that a killed process left in `directory`.
 void remove_stale_temporaries(const std::filesystem::path& directory);
 
 }  // namespace effnetv2

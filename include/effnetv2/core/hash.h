@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,5 +21,8 @@ class Fingerprint {
   void byte(unsigned char b) noexcept { state_ = (state_ ^ b) * 0x100000001B3ull; }
   std::uint64_t state_ = 0xCBF29CE484222325ull;
 };
+
+/// Against damage, not against an adversary: any single changed byte changes it. Several GB/s.
+std::uint64_t quick_checksum(const void* data, std::size_t bytes) noexcept;
 
 }  // namespace effnetv2

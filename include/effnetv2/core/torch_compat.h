@@ -34,7 +34,9 @@ class AutocastGuard {
 
  private:
 #if EFFNETV2_TORCH_AT_LEAST(2, 4)
-  bool get() const { return at::autocast::is_autocast_enabled(type_); }
+  bool get() const {
+    return at::autocast::is_autocast_enabled(type_);
+  }
   void set(bool on) const {
     if (on) {
       at::autocast::set_autocast_dtype(type_, at::kBFloat16);
@@ -42,7 +44,9 @@ class AutocastGuard {
     at::autocast::set_autocast_enabled(type_, on);
   }
 #else
-  bool get() const { return type_ == at::kCUDA ? at::autocast::is_enabled() : at::autocast::is_cpu_enabled(); }
+  bool get() const {
+    return type_ == at::kCUDA ? at::autocast::is_enabled() : at::autocast::is_cpu_enabled();
+  }
   void set(bool on) const {
     if (type_ == at::kCUDA) {
       if (on) {

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/core/file.h"
+#include "effnetv2/train/trainer.h"
+
+namespace effnetv2 {
+
+/// A row as an object of metrics.jsonl; null where there was no such measurement.
+nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval);
+
+/// metrics.jsonl and metrics.csv, appended one whole line an epoch.
+class MetricsLog {
+ public:
+  /// Bytes of both files at a checkpoint; resume cuts them back to it.
+  struct Position {
+    std::int64_t jsonl = 0;
+    std::int64_t csv = 0;
+  };
+  MetricsLog(const std::filesystem::path& jsonl, const std::filesystem::path& csv, bool with_train_eval, Position keep);
+
+  void append(const EpochRow& row);
+  /// Flushes both to the disk and says how long they are.
+  Position sync();
+
+ private:
+  bool with_train_eval_;
+  AppendFile jsonl_, csv_;
+};
+
+}  // namespace effnetv2

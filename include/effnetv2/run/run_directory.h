@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/config/experiment_config.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/lock.h"
+#include "effnetv2/train/trainer.h"
+
+namespace effnetv2 {
+
+/// The folder of one run, its files and its lock.
+class RunDirectory {
+ public:
+  /// Makes `path` if needed and takes its lock. Throws EnvironmentError if another process has it.
+  explicit RunDirectory(const std::filesystem::path& path);
+
+  /// runs/<name>-<n> below the current directory with the next free n, made and locked.
+  static RunDirectory next_free(const std::string& name);
+
+  /// True if `path` holds a run: its config.json is there.
+  static bool holds_run(const std::filesystem::path& path);
+  /// The config a run was started with. Throws ConfigError if `path` holds no run.
+  static ExperimentConfig stored_config(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path config() const { return path_ / "config.json"; }
+  std::filesystem::path environment() const { return path_ / "env.json"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path metrics_jsonl() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path metrics_csv() const { return path_ / "metrics.csv"; }
+  std::filesystem::path result() const { return path_ / "result.json"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
+  std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
+
+  /// Removes every file of ours (and only those), for --overwrite and for a run that never saved a state.
+  void clear();
+  /// Removes state.safetensors and the previous one.
+  void remove_state();
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<FileLock> lock_;
+};
+
+}  // namespace effnetv2

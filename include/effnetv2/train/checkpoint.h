@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/weights/safetensors.h"
+
+namespace effnetv2 {
+
+/// Everything needed to continue a run bit for bit.
+struct TrainState {
+  NamedTensors tensors;   ///< under "model.", "ema.", "optimizer."
+  nlohmann::json values;  ///< counters, schedule, early stopping, metric sums; and "run": what the run room adds
+};
+
+/// Writes folder/state.safetensors. The state that was there becomes state.previous.safetensors, so that at every
+/// moment one whole state exists. A checksum over all tensors goes into the metadata.
+void write_state(const std::filesystem::path& folder, const TrainState& state);
+
+/// The newest whole state in `folder`, nullopt if there is none. A damaged state.safetensors is reported through `warn`
+/// and the previous one used; if that is damaged too, CheckpointError.
+std::optional<TrainState> read_state(const std::filesystem::path& folder,
+                                     const std::function<void(const std::string&)>& warn);
+
+}  // namespace effnetv2

@@ -1,0 +1,43 @@
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "train_display.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  std::string run_dir;
+  std::vector<std::string> sets;
+  CommonOptions common;
+};
+
+int run_resume(const Options& options) {
+  std::vector<std::string> sets = options.sets;
+  for (auto& set : options.common.as_sets()) {
+    sets.push_back(set);
+  }
+  return train_with_display(resume_request(options.run_dir, sets), options.common);
+}
+
+}  // namespace
+
+void add_resume(CLI::App& app, Run& run) {
+  auto* verb = app.add_subcommand("resume", "go on with a run that was interrupted, or with more epochs");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("run_dir", options->run_dir, "the run's directory")->required();
+  verb->add_option("--set", options->sets, "change a key that does not change the result, or train.epochs (repeatable)")
+      ->take_all()
+      ->allow_extra_args(false);
+  add_common(*verb, options->common);
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 resume runs/imagenette-32-1\n"
+      "  effnetv2 resume runs/imagenette-32-1 --set train.epochs=500");
+  verb->callback([options, &run] { run = [options] { return run_resume(*options); }; });
+}
+
+}  // namespace effnetv2::cli

@@ -1,0 +1,82 @@
+#include "effnetv2/run/environment.h"
+
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <sys/utsname.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include "effnetv2/core/version.h"
+
+namespace effnetv2 {
+namespace {
+
+std::string processor() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      return line.substr(line.find(':') + 2);
+    }
+  }
+  return "unknown";
+}
+
+std::vector<std::string> command_line() {
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+std::string now_utc() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+std::string torch_version() {
+  return TORCH_VERSION;
+}
+
+std::string cuda_version() {
+  if (!at::hasCUDA()) {
+    return "none";
+  }
+  const long version = at::detail::getCUDAHooks().versionCUDART();
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
+  utsname system{};
+  ::uname(&system);
+  return {{"command_line", command_line()},
+          {"started", now_utc()},
+          {"version", version()},
+          {"git_revision", git_revision()},
+          {"compiler", compiler()},
+          {"libtorch", torch_version()},
+          {"opencv", opencv_version()},
+          {"cuda", cuda_version()},
+          {"device", resolved.device},
+          {"threads", resolved.threads.value_or(0)},
+          {"processor", processor()},
+          {"cores", std::thread::hardware_concurrency()},
+          {"system", std::string(system.sysname) + " " + system.release + " " + system.machine},
+          {"host", system.nodename},
+          {"process", ::getpid()}};
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,53 @@
+#include "effnetv2/run/metrics_log.h"
+
+#include <optional>
+
+namespace effnetv2 {
+namespace {
+
+nlohmann::ordered_json or_null(const std::optional<double>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+}  // namespace
+
+nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval) {
+  nlohmann::ordered_json json{{"epoch", row.epoch},
+                              {"step", row.step},
+                              {"lr", row.lr},
+                              {"train_loss", row.train_loss},
+                              {"train_top1", row.train_top1},
+                              {"val_loss", or_null(row.val_loss)},
+                              {"val_top1", or_null(row.val_top1)},
+                              {"val_top5", or_null(row.val_top5)}};
+  if (with_train_eval) {
+    json["train_eval_loss"] = or_null(row.train_eval_loss);
+    json["train_eval_top1"] = or_null(row.train_eval_top1);
+  }
+  json["epoch_seconds"] = row.epoch_seconds;
+  json["images_per_second"] = row.images_per_second;
+  return json;
+}
+
+MetricsLog::MetricsLog(const std::filesystem::path& jsonl, const std::filesystem::path& csv, bool with_train_eval,
+                       Position keep)
+    : with_train_eval_(with_train_eval), jsonl_(jsonl, keep.jsonl), csv_(csv, keep.csv) {}
+
+void MetricsLog::append(const EpochRow& row) {
+  const auto json = to_json(row, with_train_eval_);
+  jsonl_.append(json.dump() + "\n");
+  std::string header, line;
+  for (const auto& [key, value] : json.items()) {
+    header += (header.empty() ? "" : ",") + key;
+    line += (line.empty() ? "" : ",") + (value.is_null() ? "" : value.dump());
+  }
+  csv_.append((csv_.size() == 0 ? header + "\n" : "") + line + "\n");
+}
+
+MetricsLog::Position MetricsLog::sync() {
+  jsonl_.sync();
+  csv_.sync();
+  return {jsonl_.size(), csv_.size()};
+}
+
+}  // namespace effnetv2

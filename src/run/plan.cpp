@@ -1,0 +1,71 @@
+#include "effnetv2/run/plan.h"
+
+#include <cstdio>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/config/config.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/data/listing.h"
+#include "effnetv2/model/architecture.h"
+#include "effnetv2/model/summary.h"
+#include "effnetv2/run/data_setup.h"
+#include "effnetv2/run/runtime.h"
+#include "effnetv2/train/optimizer.h"
+
+namespace effnetv2 {
+namespace {
+
+std::string images_table(const Listing& listing) {
+  const auto count = [&](const std::vector<ImageFile>& files) {
+    std::vector<std::int64_t> counts(listing.classes.size());
+    for (const auto& file : files) {
+      ++counts[static_cast<std::size_t>(file.label)];
+    }
+    return counts;
+  };
+  const auto train = count(listing.train), val = count(listing.val), test = count(listing.test);
+  std::string text;
+  char line[256];
+  std::snprintf(line, sizeof line, "%-32s %9s %11s %9s\n", "class", "training", "validation", "test");
+  text += line;
+  for (std::size_t i = 0; i < listing.classes.size(); ++i) {
+    std::snprintf(line, sizeof line, "%-32.64s %9lld %11lld %9lld\n", listing.class_titles[i].c_str(),
+                  static_cast<long long>(train[i]), static_cast<long long>(val[i]), static_cast<long long>(test[i]));
+    text += line;
+  }
+  std::snprintf(line, sizeof line, "%-32s %9zu %11zu %9zu\n", "all", listing.train.size(), listing.val.size(),
+                listing.test.size());
+  return text + line;
+}
+
+}  // namespace
+
+std::string describe_plan(const ExperimentConfig& asked) {
+  ExperimentConfig config = resolve_runtime(asked, Use::training);
+  config.model = with_defaults(config.model);
+  const Listing listing = list_configured_images(config.data);
+  config.model.num_classes = resolve_num_classes(config.model, listing);
+  const auto network = architecture(config.model, *config.model.num_classes);
+  const Summary size = summarize(network, config.data.image_size, config.data.image_size);
+
+  const auto images = static_cast<std::int64_t>(listing.train.size());
+  const auto batch = config.train.batch_size;
+  const auto batches = config.train.drop_last ? images / batch : (images + batch - 1) / batch;
+  const auto steps = (batches + config.train.accumulate - 1) / config.train.accumulate;
+  const auto bytes =
+      estimate_training_bytes(size, batch, optimizer_slots(config.train.optimizer), config.train.ema.decay.has_value(),
+                              config.precision == Precision::bf16 ? 2 : 4);
+  char line[256];
+  std::string text = to_json(config).dump(2) + "\n\n" + images_table(listing) + "\n";
+  std::snprintf(line, sizeof line,
+                "parameters        %s\nMACs per image    %.3f G\nblocks            %lld\nsteps per epoch   %lld\n"
+                "steps in all      %lld\nestimated memory  %s\n",
+                with_commas(size.parameters).c_str(), static_cast<double>(size.macs) / 1e9,
+                static_cast<long long>(size.blocks), static_cast<long long>(steps),
+                static_cast<long long>(steps * config.train.epochs), human_bytes(static_cast<double>(bytes)).c_str());
+  return text + line;
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,80 @@
+#include "effnetv2/run/runtime.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <torch/cuda.h>
+
+#include "effnetv2/core/error.h"
+
+namespace effnetv2 {
+namespace {
+
+int cores() {
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+std::string resolve_device(const std::string& device) {
+  if (device == "cpu") {
+    return device;
+  }
+  const bool available = torch::cuda::is_available();
+  if (device == "auto") {
+    return available ? "cuda:0" : "cpu";
+  }
+  if (!available) {
+    throw EnvironmentError("device: \"" + device + "\" was asked for, but " +
+                           (torch::cuda::device_count() == 0 && !at::hasCUDA()
+                                ? "this build of LibTorch has no CUDA; build with the cuda preset"
+                                : "no CUDA device answers; check nvidia-smi and the driver") +
+                           ", or use device cpu");
+  }
+  const int index = device == "cuda" ? 0 : std::stoi(device.substr(5));
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  if (index >= count) {
+    throw EnvironmentError("device: \"" + device + "\" was asked for, but there are only " + std::to_string(count) +
+                           " CUDA devices (cuda:0 ... cuda:" + std::to_string(count - 1) + ")");
+  }
+  return "cuda:" + std::to_string(index);
+}
+
+}  // namespace
+
+ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
+  config.device = resolve_device(config.device);
+  if (config.precision == Precision::automatic) {
+    config.precision = use == Use::training && config.device != "cpu" ? Precision::bf16 : Precision::fp32;
+  }
+  if (!config.threads) {
+    config.threads = cores();
+  }
+  return config;
+}
+
+void apply_runtime(const ExperimentConfig& config) {
+  at::set_num_threads(static_cast<int>(config.threads.value_or(cores())));
+  auto& context = at::globalContext();
+  const bool tf32 = config.precision == Precision::tf32;
+  context.setAllowTF32CuBLAS(tf32);
+  context.setAllowTF32CuDNN(tf32);
+  context.setBenchmarkCuDNN(!config.deterministic);
+  if (config.deterministic && config.device != "cpu") {
+    // read by cuBLAS at its first call
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    context.setDeterministicCuDNN(true);
+    context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+  }
+}
+
+int loader_workers(const DataConfig& config, bool cached) {
+  if (config.workers) {
+    return static_cast<int>(*config.workers);
+  }
+  const bool ready = cached && config.augment.flip == 0.0 && !config.augment.random_resized_crop;
+  return ready ? 0 : std::clamp(cores(), 1, 8);
+}
+
+}  // namespace effnetv2

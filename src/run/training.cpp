@@ -1,0 +1,387 @@
+#include "effnetv2/run/training.h"
+
+#include <chrono>
+#include <cstdio>
+#include <set>
+#include <utility>
+
+#include "effnetv2/config/config.h"
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/model/architecture.h"
+#include "effnetv2/run/environment.h"
+#include "effnetv2/run/metrics_log.h"
+#include "effnetv2/run/network.h"
+#include "effnetv2/run/run_directory.h"
+#include "effnetv2/run/runtime.h"
+#include "effnetv2/train/checkpoint.h"
+#include "effnetv2/train/evaluate.h"
+
+namespace effnetv2 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string fixed(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+const char* name_of(StopReason reason) {
+  return reason == StopReason::early_stopping ? "early_stopping" : "epochs";
+}
+
+/// "auto" asked of a run that exists means what the run has.
+ExperimentConfig with_stored_choices(ExperimentConfig asked, const ExperimentConfig& stored) {
+  if (asked.device == "auto") {
+    asked.device = stored.device;
+  }
+  if (asked.precision == Precision::automatic) {
+    asked.precision = stored.precision;
+  }
+  if (!asked.threads) {
+    asked.threads = stored.threads;
+  }
+  if (!asked.model.num_classes) {
+    asked.model.num_classes = stored.model.num_classes;
+  }
+  return asked;
+}
+
+/// One training process on one run directory.
+class TrainingRun {
+ public:
+  TrainingRun(const TrainingRequest& request, const TrainingEvents& events, std::shared_ptr<Log> log)
+      : request_(request), events_(events), log_(std::move(log)), config_(request.config) {
+    config_.model = with_defaults(config_.model);
+  }
+
+  TrainingOutcome run() {
+    if (request_.run_dir) {
+      open_directory(*request_.run_dir);
+    }
+    if (auto done = report_if_done()) {
+      return *done;
+    }
+    config_ = resolve_runtime(config_, Use::training);
+    apply_runtime(config_);
+    listing_ = list_configured_images(config_.data);
+    config_.model.num_classes = resolve_num_classes(config_.model, listing_);
+    if (!dir_) {
+      dir_.emplace(RunDirectory::next_free(config_.name));
+    }
+    log_->add_file(dir_->log());
+    std::optional<TrainState> saved = read_saved_state();
+    begin(saved);
+    if (!open_data()) {
+      return interrupted();
+    }
+    auto network = build_network(config_);
+    if (!saved) {
+      load_initial_weights(*network, config_, *log_);
+    }
+    Trainer trainer(config_, network, {*train_.loader, val_.loader.get(), train_eval_.loader.get()}, hooks());
+    trainer_ = &trainer;
+    if (saved) {
+      trainer.restore(*saved);
+      saved.reset();
+      log_->info("resumed at step " + std::to_string(trainer.steps_done()) + ", epoch " +
+                 std::to_string(trainer.epochs_done() + 1) + " of " + std::to_string(config_.train.epochs));
+    }
+    StopReason reason;
+    try {
+      reason = trainer.fit();
+    } catch (const NumericError& e) {
+      throw NumericError(std::string(e.what()) + "; " + last_good_);
+    }
+    if (reason == StopReason::interrupted) {
+      save();
+      return interrupted();
+    }
+    return finish(reason);
+  }
+
+ private:
+  void open_directory(const std::filesystem::path& path) {
+    const bool exists = RunDirectory::holds_run(path);
+    if (exists && request_.mode == StartMode::create) {
+      throw ConfigError(path.string() +
+                        ": holds a run already; use resume to go on with it, or train --overwrite to replace it");
+    }
+    dir_.emplace(path);
+    if (!RunDirectory::holds_run(path)) {
+      return;
+    }
+    if (request_.mode == StartMode::overwrite) {
+      dir_->clear();
+      return;
+    }
+    const ExperimentConfig stored = RunDirectory::stored_config(path);
+    config_ = with_stored_choices(config_, stored);
+    // the device's index may change, its kind may not: first_semantic_difference knows
+    if (const auto difference = first_semantic_difference(stored, config_)) {
+      throw ConfigError(path.string() + ": cannot go on with other settings: " + *difference +
+                        "; use another --run-dir, or --overwrite to start anew");
+    }
+  }
+
+  /// A finished run stays finished unless it is asked for more epochs than it had.
+  std::optional<TrainingOutcome> report_if_done() {
+    if (!dir_ || !std::filesystem::exists(dir_->result())) {
+      return std::nullopt;
+    }
+    const auto result = nlohmann::json::parse(read_file(dir_->result()), nullptr, false);
+    if (result.is_discarded() || !result.contains("epochs")) {
+      return std::nullopt;
+    }
+    const bool early = result.value("stopped_by", "") == "early_stopping";
+    if (!early && result["epochs"].get<std::int64_t>() < config_.train.epochs) {
+      if (!std::filesystem::exists(dir_->checkpoints() / "state.safetensors")) {
+        throw CheckpointError(dir_->path().string() +
+                              ": cannot train for more epochs: the run kept no state (checkpoint.keep_state_when_done "
+                              "was false)");
+      }
+      return std::nullopt;
+    }
+    TrainingOutcome outcome;
+    outcome.run_dir = dir_->path();
+    outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
+    outcome.was_done = true;
+    outcome.summary = describe(result);
+    return outcome;
+  }
+
+  std::optional<TrainState> read_saved_state() {
+    remove_stale_temporaries(dir_->checkpoints());
+    remove_stale_temporaries(dir_->path());
+    auto state = read_state(dir_->checkpoints(), [&](const std::string& message) { log_->warn(message); });
+    if (!state) {
+      return std::nullopt;
+    }
+    const auto& run = state->values["run"];
+    if (const std::string had = run.value("data_fingerprint", ""); had != listing_.fingerprint()) {
+      throw DataError(config_.data.root.value_or("") +
+                      ": the images are not those the run was trained on (fingerprint " + listing_.fingerprint() +
+                      ", the run has " + had +
+                      "): class names, file names, sizes or the split changed; restore them or start a new run");
+    }
+    last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string();
+    return state;
+  }
+
+  void begin(const std::optional<TrainState>& saved) {
+    MetricsLog::Position keep;
+    if (saved) {
+      const auto& run = saved->values["run"];
+      keep = {run.at("metrics_jsonl"), run.at("metrics_csv")};
+      seconds_before_ = run.at("seconds");
+      last_row_ = run.at("last_row");
+      best_row_ = run.at("best_row");
+      bad_images_ = run.at("bad_images").get<std::set<std::string>>();
+    }
+    // a longer training is no longer finished
+    std::filesystem::remove(dir_->result());
+    std::filesystem::remove(dir_->last());
+    write_file(dir_->config(), to_json(config_).dump(2) + "\n");
+    write_file(dir_->environment(), describe_environment(config_).dump(2) + "\n");
+    metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep);
+    const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
+    log_->info(dir_->path().string() + ": " + std::string(saved ? "going on with" : "starting") + " \"" + config_.name +
+               "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads; " +
+               std::to_string(listing_.classes.size()) + " classes, " + count(listing_.train.size()) + " training, " +
+               count(listing_.val.size()) + " validation, " + count(listing_.test.size()) + " test images");
+  }
+
+  /// False if a stop was requested before training began.
+  bool open_data() {
+    const auto open = [&](const std::vector<ImageFile>& files, const char* name, Transform::Mode mode) {
+      return open_split(config_, listing_, files, name, mode, *log_, events_.on_cache);
+    };
+    train_ = open(listing_.train, "train", Transform::Mode::train);
+    val_ = open(listing_.val, "val", Transform::Mode::eval);
+    if (config_.train.eval_train) {
+      train_eval_ = open(listing_.train, "train", Transform::Mode::eval);
+    }
+    started_ = last_save_ = Clock::now();
+    return !stop_requested();
+  }
+
+  TrainerHooks hooks() {
+    TrainerHooks hooks;
+    hooks.on_step = events_.on_step;
+    hooks.on_validation = events_.on_validation;
+    hooks.checkpoint_if_due = [this] {
+      const auto& when = config_.checkpoint;
+      const bool steps_due = when.every_steps && trainer_->steps_done() % *when.every_steps == 0;
+      const double minutes = std::chrono::duration<double>(Clock::now() - last_save_).count() / 60.0;
+      if (steps_due || minutes >= when.every_minutes) {
+        save();
+      }
+    };
+    hooks.on_epoch = [this](const EpochRow& row, bool improved) { end_epoch(row, improved); };
+    return hooks;
+  }
+
+  void end_epoch(const EpochRow& row, bool improved) {
+    last_row_ = to_json(row, config_.train.eval_train);
+    metrics_->append(row);
+    if (improved) {
+      trainer_->check_weights_finite();
+      best_row_ = last_row_;
+      trainer_->with_evaluation_weights(
+          [&](EfficientNetImpl& weights) { save_weights(dir_->best(), weights, listing_.classes); });
+    }
+    if (row.epoch % config_.checkpoint.every_epochs == 0 || trainer_->finished()) {
+      save();
+    }
+    if (events_.on_epoch_end) {
+      events_.on_epoch_end();
+    }
+    const auto validation =
+        row.val_top1 ? ", val loss " + fixed(*row.val_loss, 4) + ", top-1 " + fixed(*row.val_top1, 4) : std::string();
+    log_->info("epoch " + std::to_string(row.epoch) + "/" + std::to_string(config_.train.epochs) + ": lr " +
+               shortest(row.lr) + ", train loss " + fixed(row.train_loss, 4) + ", top-1 " + fixed(row.train_top1, 4) +
+               validation + ", " + human_duration(row.epoch_seconds) + ", " + fixed(row.images_per_second, 0) +
+               " img/s" + (improved ? " *" : ""));
+  }
+
+  void save() {
+    trainer_->check_weights_finite();
+    TrainState state = trainer_->state();
+    const auto position = metrics_->sync();
+    collect_bad_images();
+    state.values["run"] = {{"config_hash", semantic_hash(config_)},
+                           {"data_fingerprint", listing_.fingerprint()},
+                           {"metrics_jsonl", position.jsonl},
+                           {"metrics_csv", position.csv},
+                           {"seconds", seconds()},
+                           {"last_row", last_row_},
+                           {"best_row", best_row_},
+                           {"bad_images", bad_images_}};
+    write_state(dir_->checkpoints(), state);
+    last_save_ = Clock::now();
+    last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string() + " (step " +
+                 std::to_string(trainer_->steps_done()) + ")";
+  }
+
+  void collect_bad_images() {
+    for (const auto* split : {&train_, &val_, &train_eval_}) {
+      if (split->dataset) {
+        for (const auto& name : split->dataset->bad_images()) {
+          if (bad_images_.insert(name).second) {
+            log_->warn("left out, cannot be decoded: " + name);
+          }
+        }
+      }
+    }
+  }
+
+  double seconds() const { return seconds_before_ + std::chrono::duration<double>(Clock::now() - started_).count(); }
+
+  TrainingOutcome interrupted() {
+    TrainingOutcome outcome;
+    outcome.run_dir = dir_->path();
+    outcome.reason = StopReason::interrupted;
+    outcome.summary = "interrupted; go on with: effnetv2 resume " + dir_->path().string();
+    log_->info(outcome.summary);
+    return outcome;
+  }
+
+  TrainingOutcome finish(StopReason reason) {
+    trainer_->with_evaluation_weights(
+        [&](EfficientNetImpl& weights) { save_weights(dir_->last(), weights, listing_.classes); });
+    nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", pick(best_row_)}, {"final", last_row_}};
+    if (!listing_.test.empty()) {
+      result["test"] = test_once();
+    }
+    collect_bad_images();
+    result["epochs"] = trainer_->epochs_done();
+    result["seconds"] = seconds();
+    result["bad_images"] = bad_images_.size();
+    if (!config_.checkpoint.keep_state_when_done) {
+      dir_->remove_state();
+    }
+    write_file(dir_->result(), result.dump(2) + "\n");
+    TrainingOutcome outcome;
+    outcome.run_dir = dir_->path();
+    outcome.reason = reason;
+    outcome.summary = describe(result);
+    return outcome;
+  }
+
+  /// The test images are read here, once, with the weights that validation chose.
+  nlohmann::ordered_json test_once() {
+    const SplitData test =
+        open_split(config_, listing_, listing_.test, "test", Transform::Mode::eval, *log_, events_.on_cache);
+    auto network = build_network(config_);
+    load_weights(*network, dir_->best());
+    const InputStage input(config_.data, network->parameters().front().device());
+    const Evaluation evaluation =
+        evaluate(*network, *test.loader, input, config_.precision == Precision::bf16, events_.on_validation);
+    for (const auto& name : test.dataset->bad_images()) {
+      bad_images_.insert(name);
+    }
+    return {{"samples", evaluation.metrics.samples},
+            {"loss", evaluation.metrics.loss},
+            {"top1", evaluation.metrics.top1},
+            {"top5", evaluation.metrics.top5}};
+  }
+
+  static nlohmann::ordered_json pick(const nlohmann::ordered_json& row) {
+    if (row.is_null()) {
+      return nullptr;
+    }
+    return {{"epoch", row["epoch"]}, {"val_top1", row["val_top1"]}, {"val_loss", row["val_loss"]}};
+  }
+
+  template <typename Json>
+  static std::string describe(const Json& result) {
+    const auto& best = result["best"];
+    std::string text;
+    if (best.is_object() && best["val_top1"].is_number()) {
+      text = "best validation top-1 " + fixed(best["val_top1"].template get<double>(), 4) + " at epoch " +
+             std::to_string(best["epoch"].template get<std::int64_t>()) + " of ";
+    }
+    text += std::to_string(result["epochs"].template get<std::int64_t>()) + " epochs";
+    if (result["stopped_by"] == "early_stopping") {
+      text += " (early stopping)";
+    }
+    if (result.contains("test")) {
+      text += ", test top-1 " + fixed(result["test"]["top1"].template get<double>(), 4);
+    }
+    return text + ", " + human_duration(result["seconds"].template get<double>());
+  }
+
+  const TrainingRequest& request_;
+  const TrainingEvents& events_;
+  std::shared_ptr<Log> log_;
+  ExperimentConfig config_;
+  std::optional<RunDirectory> dir_;
+  Listing listing_;
+  SplitData train_, val_, train_eval_;
+  std::optional<MetricsLog> metrics_;
+  Trainer* trainer_ = nullptr;
+  nlohmann::ordered_json last_row_, best_row_;
+  std::set<std::string> bad_images_;
+  std::string last_good_ = "no checkpoint was made yet";
+  double seconds_before_ = 0.0;
+  Clock::time_point started_ = Clock::now(), last_save_ = started_;
+};
+
+}  // namespace
+
+TrainingOutcome run_training(const TrainingRequest& request, const TrainingEvents& events,
+                             const std::shared_ptr<Log>& log) {
+  return TrainingRun(request, events, log).run();
+}
+
+TrainingRequest resume_request(const std::filesystem::path& run_dir, const std::vector<std::string>& sets) {
+  if (!RunDirectory::holds_run(run_dir)) {
+    throw ConfigError(run_dir.string() + ": is no run directory: it has no config.json");
+  }
+  return {load_config(run_dir / "config.json", sets), run_dir, StartMode::resume_or_create};
+}
+
+}  // namespace effnetv2

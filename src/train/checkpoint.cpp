@@ -1,0 +1,101 @@
+#include "effnetv2/train/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/hash.h"
+
+namespace effnetv2 {
+namespace {
+
+constexpr const char* kCurrent = "state.safetensors";
+constexpr const char* kPrevious = "state.previous.safetensors";
+constexpr const char* kFormat = "effnetv2.state.1";
+
+/// Over names and bytes, tensor by tensor in parallel.
+std::string checksum(const NamedTensors& tensors) {
+  std::vector<std::uint64_t> sums(tensors.size());
+  at::parallel_for(0, static_cast<std::int64_t>(tensors.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      const at::Tensor bytes = tensors[static_cast<std::size_t>(i)].second.detach().cpu().contiguous();
+      sums[static_cast<std::size_t>(i)] = quick_checksum(bytes.data_ptr(), bytes.nbytes());
+    }
+  });
+  Fingerprint all;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    all.add(tensors[i].first).add(sums[i]);
+  }
+  return all.hex();
+}
+
+TrainState read_one(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  const auto& metadata = file.metadata();
+  const auto find = [&](const char* key) {
+    const auto it = metadata.find(key);
+    return it == metadata.end() ? std::string() : it->second;
+  };
+  if (find("format") != kFormat) {
+    throw CheckpointError(path.string() + ": is no training state of this version (format \"" + find("format") +
+                          "\", expected \"" + kFormat + "\")");
+  }
+  TrainState state;
+  for (const auto& name : file.names()) {
+    state.tensors.emplace_back(name, file.tensor(name));
+  }
+  if (checksum(state.tensors) != find("checksum")) {
+    throw CheckpointError(path.string() + ": is damaged: its checksum does not fit its contents");
+  }
+  state.values = nlohmann::json::parse(find("state"), nullptr, /*allow_exceptions=*/false);
+  if (state.values.is_discarded()) {
+    throw CheckpointError(path.string() + ": is damaged: its \"state\" metadata is no JSON");
+  }
+  return state;
+}
+
+}  // namespace
+
+void write_state(const std::filesystem::path& folder, const TrainState& state) {
+  const auto current = folder / kCurrent;
+  const auto next = folder / (std::string(kTemporaryPrefix) + "next");
+  write_safetensors(next, state.tensors,
+                    {{"format", kFormat}, {"checksum", checksum(state.tensors)}, {"state", state.values.dump()}});
+  // the old state gets its second name before it loses the first, so one whole state has a name at every moment
+  const auto second_name = folder / (std::string(kTemporaryPrefix) + "previous");
+  std::error_code code;
+  std::filesystem::remove(second_name, code);
+  std::filesystem::create_hard_link(current, second_name, code);
+  std::filesystem::rename(code ? current : second_name, folder / kPrevious, code);
+  std::filesystem::rename(next, current, code);
+  if (code) {
+    throw EnvironmentError(current.string() + ": cannot replace: " + code.message());
+  }
+  sync_directory(folder);
+}
+
+std::optional<TrainState> read_state(const std::filesystem::path& folder,
+                                     const std::function<void(const std::string&)>& warn) {
+  std::optional<std::string> damage;
+  for (const char* name : {kCurrent, kPrevious}) {
+    if (!std::filesystem::exists(folder / name)) {
+      continue;
+    }
+    try {
+      TrainState state = read_one(folder / name);
+      if (damage) {
+        warn(*damage + "; going on from the previous state, " + (folder / name).string());
+      }
+      return state;
+    } catch (const CheckpointError& e) {
+      damage = damage ? *damage + "\n" + e.what() : e.what();
+    }
+  }
+  if (damage) {
+    throw CheckpointError(*damage + "\nno whole state is left; start again with train --overwrite");
+  }
+  return std::nullopt;
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,439 @@
+#include "effnetv2/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/core/torch_compat.h"
+#include "effnetv2/data/loader.h"
+#include "effnetv2/model/efficientnet.h"
+#include "effnetv2/train/checkpoint.h"
+#include "effnetv2/train/early_stopping.h"
+#include "effnetv2/train/ema.h"
+#include "effnetv2/train/evaluate.h"
+#include "effnetv2/train/input.h"
+#include "effnetv2/train/metrics.h"
+#include "effnetv2/train/optimizer.h"
+#include "effnetv2/train/schedule.h"
+#include "effnetv2/weights/state_dict.h"
+
+namespace effnetv2 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+NamedTensors with_prefix(const std::string& prefix, const NamedTensors& tensors) {
+  NamedTensors result;
+  for (const auto& [name, tensor] : tensors) {
+    result.emplace_back(prefix + name, tensor);
+  }
+  return result;
+}
+
+NamedTensors without_prefix(const std::string& prefix, const NamedTensors& tensors) {
+  NamedTensors result;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(prefix)) {
+      result.emplace_back(name.substr(prefix.size()), tensor);
+    }
+  }
+  return result;
+}
+
+void append(NamedTensors& to, const NamedTensors& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+}  // namespace
+
+double EpochRow::monitored(const std::string& column) const {
+  const std::map<std::string, std::optional<double>> columns{{"train_loss", train_loss},
+                                                             {"train_top1", train_top1},
+                                                             {"val_loss", val_loss},
+                                                             {"val_top1", val_top1},
+                                                             {"val_top5", val_top5},
+                                                             {"train_eval_loss", train_eval_loss},
+                                                             {"train_eval_top1", train_eval_top1}};
+  const auto it = columns.find(column);
+  if (it == columns.end() || !it->second) {
+    throw ConfigError("train.monitor: there is no value of \"" + column + "\"");
+  }
+  return *it->second;
+}
+
+bool monitor_is_maximised(const std::string& column) {
+  return !column.ends_with("loss");
+}
+
+struct Trainer::Impl {
+  ExperimentConfig config;
+  std::shared_ptr<EfficientNetImpl> network;
+  TrainerLoaders loaders;
+  TrainerHooks hooks;
+  at::Device device;
+  bool bf16;
+  InputStage input;
+  Optimizer optimizer;
+  std::optional<Ema> ema;
+  bool maximise;
+
+  // everything below is in the checkpoint
+  std::int64_t epoch = 0;  ///< epochs finished
+  std::int64_t batch = 0;  ///< batches done in the epoch under way; == batches while validation is due
+  PlateauState plateau;
+  BestState best;
+  MetricSums sums;
+  double train_seconds = 0.0;  ///< of the epoch under way
+  std::int64_t images = 0;     ///< trained on in this epoch
+
+  // the accumulation group under way, always empty at a checkpoint
+  std::int64_t group_images = 0;
+  Clock::time_point epoch_clock;
+  double epoch_seconds_before = 0.0;
+
+  Impl(const ExperimentConfig& config_, std::shared_ptr<EfficientNetImpl> network_, TrainerLoaders loaders_,
+       TrainerHooks hooks_)
+      : config(config_),
+        network(std::move(network_)),
+        loaders(loaders_),
+        hooks(std::move(hooks_)),
+        device(network->parameters().front().device()),
+        bf16(config.precision == Precision::bf16),
+        input(config.data, device),
+        optimizer(config.train.optimizer, optimized_parameters(*network, config.train.optimizer)),
+        maximise(monitor_is_maximised(config.train.monitor)),
+        plateau(initial_plateau(config.train.optimizer.lr)) {
+    if (config.train.ema.decay) {
+      ema.emplace(config.train.ema, *network);
+    }
+    check_monitor();
+  }
+
+  void check_monitor() const {
+    const auto& monitor = config.train.monitor;
+    if (monitor.starts_with("val_") && loaders.val == nullptr) {
+      throw ConfigError("train.monitor: \"" + monitor +
+                        "\" needs validation images, but the data has none; set data.split.val above 0, add a val "
+                        "folder, or monitor train_loss");
+    }
+    if (monitor.starts_with("train_eval_") && loaders.train_eval == nullptr) {
+      throw ConfigError("train.monitor: \"" + monitor + "\" needs train.eval_train: true");
+    }
+  }
+
+  std::int64_t batches() const { return loaders.train.batches(); }
+  std::int64_t steps_per_epoch() const {
+    return std::max<std::int64_t>(1, (batches() + config.train.accumulate - 1) / config.train.accumulate);
+  }
+  ScheduleClock clock_at(std::int64_t step_in_epoch) const {
+    return {epoch, step_in_epoch, steps_per_epoch(), config.train.epochs};
+  }
+  double rate_at(std::int64_t step_in_epoch) const {
+    return learning_rate(config.train.scheduler, config.train.optimizer.lr, clock_at(step_in_epoch), plateau);
+  }
+
+  bool finished() const { return epoch >= config.train.epochs || should_stop(config.train.early_stopping, best); }
+
+  StopReason fit() {
+    network->train();
+    while (!finished()) {
+      epoch_clock = Clock::now();
+      epoch_seconds_before = train_seconds;
+      if (!train_rest_of_epoch() || !finish_epoch()) {
+        return StopReason::interrupted;
+      }
+      if (stop_requested() && !finished()) {
+        return StopReason::interrupted;
+      }
+    }
+    return reason();
+  }
+
+  StopReason reason() const {
+    return should_stop(config.train.early_stopping, best) ? StopReason::early_stopping : StopReason::epochs;
+  }
+
+  /// False if a stop was asked for; the state is then between two steps.
+  bool train_rest_of_epoch() {
+    const auto accumulate = config.train.accumulate;
+    loaders.train.start(epoch, batch);
+    while (batch < batches()) {
+      auto next = loaders.train.next();
+      if (!next) {
+        throw DataError("the training images ended after batch " + std::to_string(batch) + " of " +
+                        std::to_string(batches()));
+      }
+      if (next->size > 0) {
+        forward_backward(*next);
+      }
+      ++batch;
+      if (batch % accumulate != 0 && batch != batches()) {
+        continue;
+      }
+      update();
+      train_seconds = epoch_seconds_before + seconds_since(epoch_clock);
+      report_step();
+      if (stop_requested()) {
+        return false;
+      }
+      if (batch < batches() && hooks.checkpoint_if_due) {
+        hooks.checkpoint_if_due();
+      }
+    }
+    return true;
+  }
+
+  void forward_backward(const Batch& data) {
+    const Input in = input(data);
+    // one stream of masks per batch of the run, so that a resumed epoch draws the same ones
+    SeededNoise noise(config.seed, epoch * batches() + data.number);
+    at::Tensor logits, loss;
+    {
+      const AutocastGuard autocast(device.type(), bf16);
+      logits = network->forward(in.images, &noise);
+    }
+    loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
+    if (device.is_cpu() && !std::isfinite(loss.item<float>())) {
+      fail_not_finite(loss.item<double>());
+    }
+    // every picture of the group weighs the same, whatever the sizes of its batches
+    const double share = static_cast<double>(data.size) / static_cast<double>(group_capacity());
+    (config.train.accumulate > 1 ? loss * share : loss).backward();
+    sums.add(loss.detach(), logits.detach(), in.labels);
+    group_images += data.size;
+    images += data.size;
+  }
+
+  std::int64_t group_capacity() const { return config.train.batch_size * config.train.accumulate; }
+
+  void update() {
+    if (group_images == 0) {
+      return;
+    }
+    if (config.train.accumulate > 1 && group_images != group_capacity()) {
+      const double scale = static_cast<double>(group_capacity()) / static_cast<double>(group_images);
+      for (auto& parameter : network->parameters()) {
+        if (parameter.grad().defined()) {
+          parameter.mutable_grad().mul_(scale);
+        }
+      }
+    }
+    if (config.train.grad_clip_norm) {
+      optimizer.clip_grad_norm(*config.train.grad_clip_norm);
+    }
+    optimizer.step(rate_at((batch - 1) / config.train.accumulate));
+    optimizer.zero_grad();
+    if (ema) {
+      ema->update(*network);
+    }
+    group_images = 0;
+  }
+
+  [[noreturn]] void fail_not_finite(double loss) const {
+    throw NumericError("the loss is " + shortest(loss) + " at step " + std::to_string(optimizer.steps() + 1) +
+                       " (epoch " + std::to_string(epoch + 1) + "), learning rate " +
+                       shortest(rate_at(batch / config.train.accumulate)) +
+                       "; try a smaller train.optimizer.lr, warm-up or train.grad_clip_norm");
+  }
+
+  void report_step() const {
+    if (!hooks.on_step) {
+      return;
+    }
+    const Metrics so_far = sums.result();
+    hooks.on_step({epoch + 1, config.train.epochs, batch, batches(), optimizer.steps(),
+                   rate_at((batch - 1) / config.train.accumulate), so_far.loss, so_far.top1,
+                   static_cast<double>(images) / std::max(train_seconds, 1e-9)});
+  }
+
+  /// Validates, counts the epoch and tells. False if a stop was asked for during validation.
+  bool finish_epoch() {
+    EpochRow row;
+    const Metrics train = sums.result();
+    if (!std::isfinite(train.loss)) {
+      fail_not_finite(train.loss);
+    }
+    row.train_loss = train.loss;
+    row.train_top1 = train.top1;
+    row.lr = rate_at(0);
+    row.images_per_second = static_cast<double>(images) / std::max(train_seconds, 1e-9);
+    const auto validation_clock = Clock::now();
+    std::optional<Metrics> val, train_eval;
+    with_evaluation_weights([&](EfficientNetImpl& weights) {
+      val = measure(weights, loaders.val);
+      train_eval = measure(weights, loaders.train_eval);
+    });
+    if (stop_requested()) {
+      return false;
+    }
+    if (val) {
+      row.val_loss = val->loss;
+      row.val_top1 = val->top1;
+      row.val_top5 = val->top5;
+    }
+    if (train_eval) {
+      row.train_eval_loss = train_eval->loss;
+      row.train_eval_top1 = train_eval->top1;
+    }
+    row.epoch = epoch + 1;
+    row.step = optimizer.steps();
+    row.epoch_seconds = train_seconds + seconds_since(validation_clock);
+
+    const double value = row.monitored(config.train.monitor);
+    const auto best_before = best.best_epoch;
+    best = update_best(config.train.early_stopping, best, row.epoch, value, maximise);
+    if (config.train.scheduler.type == SchedulerType::plateau) {
+      plateau = plateau_step(config.train.scheduler, plateau, value, maximise);
+    }
+    epoch += 1;
+    batch = 0;
+    images = 0;
+    train_seconds = 0.0;
+    sums = MetricSums();
+    if (hooks.on_epoch) {
+      hooks.on_epoch(row, best.best_epoch != best_before);
+    }
+    return true;
+  }
+
+  std::optional<Metrics> measure(EfficientNetImpl& weights, Loader* loader) const {
+    if (loader == nullptr) {
+      return std::nullopt;
+    }
+    return evaluate(weights, *loader, input, bf16_evaluation(), hooks.on_validation, /*stoppable=*/true).metrics;
+  }
+
+  /// As trained: what is chosen by validation is what was optimised.
+  bool bf16_evaluation() const { return bf16; }
+
+  void with_evaluation_weights(const std::function<void(EfficientNetImpl&)>& work) {
+    if (!ema) {
+      work(*network);
+      return;
+    }
+    ema->swap(*network);
+    struct SwapBack {
+      Ema& ema;
+      EfficientNetImpl& network;
+      ~SwapBack() { ema.swap(network); }
+    } const swap_back{*ema, *network};
+    work(*network);
+  }
+
+  TrainState state() const {
+    TrainState state;
+    append(state.tensors, with_prefix("model.", state_dict(*network)));
+    if (ema) {
+      append(state.tensors, with_prefix("ema.", ema->state()));
+    }
+    append(state.tensors, with_prefix("optimizer.", optimizer.state()));
+    const at::Tensor metric_sums = sums.state();
+    const auto* sum = metric_sums.data_ptr<double>();
+    state.values = {
+        {"epoch", epoch},
+        {"batch", batch},
+        {"images", images},
+        {"train_seconds", train_seconds},
+        {"optimizer_steps", optimizer.steps()},
+        {"ema_updates", ema ? ema->updates() : 0},
+        {"metric_sums", std::vector<double>(sum, sum + metric_sums.numel())},
+        {"plateau",
+         {{"has_best", plateau.has_best},
+          {"best", plateau.best},
+          {"bad_epochs", plateau.bad_epochs},
+          {"cooldown", plateau.cooldown},
+          {"lr", plateau.lr}}},
+        {"best",
+         {{"has_best", best.has_best}, {"best", best.best}, {"best_epoch", best.best_epoch}, {"waited", best.waited}}},
+    };
+    return state;
+  }
+
+  void restore(const TrainState& state) {
+    try {
+      const auto& values = state.values;
+      load_state_dict(*network, without_prefix("model.", state.tensors), "the saved training state");
+      optimizer.load_state(without_prefix("optimizer.", state.tensors), values.at("optimizer_steps"));
+      if (ema) {
+        ema->load_state(without_prefix("ema.", state.tensors), values.at("ema_updates"));
+      }
+      epoch = values.at("epoch");
+      batch = values.at("batch");
+      images = values.at("images");
+      train_seconds = values.at("train_seconds");
+      const auto saved_sums = values.at("metric_sums").get<std::vector<double>>();
+      sums.load_state(at::tensor(saved_sums, at::kDouble));
+      const auto& p = values.at("plateau");
+      plateau = {p.at("has_best"), p.at("best"), p.at("bad_epochs"), p.at("cooldown"), p.at("lr")};
+      const auto& b = values.at("best");
+      best = {b.at("has_best"), b.at("best"), b.at("best_epoch"), b.at("waited")};
+    } catch (const nlohmann::json::exception& e) {
+      throw CheckpointError(std::string("the saved training state lacks a value or has the wrong kind: ") + e.what());
+    }
+    if (epoch < 0 || batch < 0 || batch > batches()) {
+      throw CheckpointError("the saved training state stands at epoch " + std::to_string(epoch) + ", batch " +
+                            std::to_string(batch) + ", but an epoch has " + std::to_string(batches()) + " batches");
+    }
+  }
+};
+
+Trainer::Trainer(const ExperimentConfig& config, std::shared_ptr<EfficientNetImpl> network, TrainerLoaders loaders,
+                 TrainerHooks hooks)
+    : impl_(std::make_unique<Impl>(config, std::move(network), loaders, std::move(hooks))) {}
+Trainer::~Trainer() = default;
+
+StopReason Trainer::fit() {
+  return impl_->fit();
+}
+TrainState Trainer::state() const {
+  return impl_->state();
+}
+void Trainer::restore(const TrainState& state) {
+  impl_->restore(state);
+}
+void Trainer::with_evaluation_weights(const std::function<void(EfficientNetImpl&)>& work) {
+  impl_->with_evaluation_weights(work);
+}
+
+void Trainer::check_weights_finite() const {
+  for (const auto& [name, tensor] : state_dict(*impl_->network)) {
+    // the sum of squares is not finite exactly if an element is not, or if its square overflows: as bad
+    if (tensor.is_floating_point() && !std::isfinite(tensor.detach().pow(2).sum().item<double>())) {
+      throw NumericError("the weights are not finite any more: " + name + " after step " +
+                         std::to_string(impl_->optimizer.steps()) + ", learning rate " +
+                         shortest(impl_->rate_at(impl_->batch / impl_->config.train.accumulate)) +
+                         "; try a smaller train.optimizer.lr, warm-up or train.grad_clip_norm");
+    }
+  }
+}
+
+std::int64_t Trainer::epochs_done() const noexcept {
+  return impl_->epoch;
+}
+std::int64_t Trainer::steps_done() const noexcept {
+  return impl_->optimizer.steps();
+}
+double Trainer::best_value() const noexcept {
+  return impl_->best.best;
+}
+std::int64_t Trainer::best_epoch() const noexcept {
+  return impl_->best.best_epoch;
+}
+bool Trainer::finished() const noexcept {
+  return impl_->finished();
+}
+StopReason Trainer::reason() const noexcept {
+  return impl_->reason();
+}
+
+}  // namespace effnetv2
