@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Proves exact resume on a real run: trains CONFIG once in one piece and once killed with SIGKILL at random moments and
+# resumed, then compares final weights, best weights and metrics rows (times aside) byte for byte.
+#
+#   scripts/crash_check.sh CONFIG.json [--kills 20] [--seed 1] [--keep DIR] [options of "effnetv2 train"]
+#   scripts/crash_check.sh configs/quickstart.json --kills 20 --set train.epochs=3
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+program=${EFFNETV2:-$repo/build/release/effnetv2}
+
+usage() { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+case ${1:-} in
+  -h | --help) usage && exit 0 ;;
+  '' | -*) usage >&2 && exit 2 ;;
+esac
+config=$1
+shift
+kills=20
+RANDOM=1
+folder=
+options=()
+while (($# > 0)); do
+  case $1 in
+    --kills) kills=${2:?--kills needs a number} && shift ;;
+    --seed) RANDOM=${2:?--seed needs a number} && shift ;;
+    --keep) folder=${2:?--keep needs a folder} && shift ;;
+    *) options+=("$1") ;;
+  esac
+  shift
+done
+if [[ -z $folder ]]; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+fi
+mkdir -p "$folder"
+
+train() { "$program" train "$config" "${options[@]}" --quiet --run-dir "$1" --resume; }
+milliseconds() { date +%s%3N; }
+pause() { sleep "$(awk -v ms="$1" 'BEGIN { printf "%.3f", ms / 1000 }')"; }
+
+echo "crash check: in one piece" >&2
+start=$(milliseconds)
+train "$folder/whole"
+whole=$(($(milliseconds) - start))
+
+echo "crash check: with $kills kills" >&2
+killed=0
+while ((killed < kills)); do
+  train "$folder/killed" > /dev/null &
+  child=$!
+  # from the first millisecond of the start-up to well into the training
+  pause $((1 + (RANDOM * 32768 + RANDOM) % (whole * 3 / 2 / kills + 1500)))
+  if kill -KILL "$child" 2> /dev/null; then
+    wait "$child" 2> /dev/null || true
+    killed=$((killed + 1))
+  else
+    wait "$child"
+    echo "crash check: the run was over after $killed kills; started again" >&2
+    rm -rf "$folder/killed"
+  fi
+done
+train "$folder/killed"
+
+rows() { jq -c 'del(.epoch_seconds, .images_per_second)' "$1/metrics.jsonl"; }
+failed=
+for file in best.safetensors last.safetensors; do
+  cmp "$folder/whole/checkpoints/$file" "$folder/killed/checkpoints/$file" || failed=yes
+done
+diff <(rows "$folder/whole") <(rows "$folder/killed") || failed=yes
+if find "$folder/killed" -name '.tmp-*' | grep .; then
+  echo "crash check: temporary files stayed behind" >&2
+  failed=yes
+fi
+if [[ -n $failed ]]; then
+  echo "crash check: FAILED: the resumed run differs" >&2
+  exit 1
+fi
+echo "crash check: $kills kills, identical: $(wc -l < "$folder/whole/metrics.jsonl") metrics rows, best and last weights"

@@ -1,0 +1,189 @@
+#include "effnetv2/run/training.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/data/synth.h"
+#include "effnetv2/run/evaluation.h"
+#include "effnetv2/run/run_directory.h"
+
+#include "support/temp_dir.h"
+
+namespace effnetv2 {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TrainingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    clear_stop_request();
+    SynthOptions options;
+    options.images_per_class = 6;
+    write_synthetic_dataset(dir_ / "shapes", options);
+    config_.name = "tiny";
+    config_.device = "cpu";
+    config_.threads = 1;
+    config_.model.stages = std::vector<StageConfig>{{BlockKind::fused_mbconv, 1, 3, 2, 8, 1}};
+    config_.model.stem_channels = 8;
+    config_.model.head_channels = 16;
+    config_.data.root = (dir_ / "shapes").string();
+    config_.data.image_size = 16;
+    config_.train.epochs = 2;
+    config_.train.batch_size = 16;
+  }
+  void TearDown() override { clear_stop_request(); }
+
+  TrainingOutcome train(const std::string& name, StartMode mode = StartMode::create) {
+    return run_training({config_, dir_ / name, mode}, {}, Log::silent());
+  }
+  nlohmann::json json(const std::string& name) const { return nlohmann::json::parse(read_file(dir_.path() / name)); }
+  std::filesystem::path first_image() const {
+    std::vector<std::filesystem::path> images;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path() / "shapes")) {
+      if (entry.path().extension() == ".png") {
+        images.push_back(entry.path());
+      }
+    }
+    std::sort(images.begin(), images.end());
+    return images.front();
+  }
+
+  test::TempDir dir_;
+  ExperimentConfig config_;
+};
+
+TEST_F(TrainingTest, TheStoredConfigStartsTheSameRunAgain) {
+  train("a");
+  config_ = RunDirectory::stored_config(dir_ / "a");
+  EXPECT_EQ(config_.threads, 1);
+  EXPECT_EQ(config_.model.num_classes, 10);
+  train("b");
+  EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "last.safetensors"),
+            read_file(dir_ / "b" / "checkpoints" / "last.safetensors"));
+}
+
+TEST_F(TrainingTest, TestImagesAreMeasuredOnceAtTheEnd) {
+  config_.data.split.test = 0.2;
+  config_.data.split.val = 0.2;
+  train("a");
+  const auto result = json("a/result.json");
+  EXPECT_EQ(result["test"]["samples"], 10);
+  EXPECT_GE(result["test"]["top5"].get<double>(), result["test"]["top1"].get<double>());
+}
+
+TEST_F(TrainingTest, WithoutValidationAnotherMonitorIsNeeded) {
+  config_.data.split.val = 0.0;
+  EXPECT_THROW(train("a"), ConfigError);
+  config_.train.monitor = "train_loss";
+  train("b");
+  EXPECT_TRUE(json("b/result.json")["best"]["val_top1"].is_null());
+}
+
+TEST_F(TrainingTest, TrainingImagesInEvalModeGetTheirColumns) {
+  config_.train.eval_train = true;
+  config_.train.epochs = 1;
+  train("a");
+  EXPECT_TRUE(json("a/metrics.jsonl")["train_eval_top1"].is_number());
+}
+
+TEST_F(TrainingTest, ABadImageStopsOrIsLeftOutAndCounted) {
+  std::ofstream(first_image(), std::ios::trunc) << "no picture";
+  try {
+    train("a");
+    FAIL() << "must throw";
+  } catch (const DataError& e) {
+    EXPECT_THAT(e.what(), HasSubstr(first_image().filename().string()));
+  }
+  config_.data.on_bad_image = OnBadImage::skip;
+  for (const auto cache : {Cache::ram, Cache::none}) {
+    config_.data.cache = cache;
+    const std::string name = cache == Cache::ram ? "ram" : "none";
+    train(name);
+    EXPECT_EQ(json(name + "/result.json")["bad_images"], 1);
+    EXPECT_THAT(read_file(dir_ / name / "log.txt"), HasSubstr(first_image().filename().string()));
+  }
+  EXPECT_EQ(read_file(dir_ / "ram" / "checkpoints" / "last.safetensors"),
+            read_file(dir_ / "none" / "checkpoints" / "last.safetensors"));
+}
+
+TEST_F(TrainingTest, StateIsRemovedWhenAskedAndThenCannotGrow) {
+  config_.checkpoint.keep_state_when_done = false;
+  train("a");
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "checkpoints" / "state.safetensors"));
+  EXPECT_TRUE(train("a", StartMode::resume_or_create).was_done);
+  config_.train.epochs = 3;
+  EXPECT_THROW(train("a", StartMode::resume_or_create), CheckpointError);
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "result.json")) << "a refused resume must not harm the run";
+}
+
+TEST_F(TrainingTest, OtherSettingsAreRefusedUnlessOverwritten) {
+  train("a");
+  config_.seed = 1;
+  EXPECT_THROW(train("a", StartMode::resume_or_create), ConfigError);
+  EXPECT_THROW(train("a"), ConfigError);
+  const auto before = read_file(dir_ / "a" / "checkpoints" / "last.safetensors");
+  train("a", StartMode::overwrite);
+  EXPECT_NE(before, read_file(dir_ / "a" / "checkpoints" / "last.safetensors"));
+}
+
+TEST_F(TrainingTest, AStopBeforeTrainingSavesNothingAndResumesFromTheStart) {
+  request_stop();
+  EXPECT_EQ(train("a").reason, StopReason::interrupted);
+  clear_stop_request();
+  EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs);
+  train("b");
+  EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "last.safetensors"),
+            read_file(dir_ / "b" / "checkpoints" / "last.safetensors"));
+}
+
+TEST_F(TrainingTest, MoreClassesThanTheDataAreAllowedFewerAreNot) {
+  config_.model.num_classes = 1000;
+  train("a");
+  config_.model.num_classes = 9;
+  EXPECT_THROW(train("b"), ConfigError);
+}
+
+TEST_F(TrainingTest, EvaluationOnOtherClassesIsRefused) {
+  train("a");
+  std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);
+  std::filesystem::rename(dir_ / "other" / "circle", dir_ / "other" / "disc");
+  EvaluationRequest request;
+  request.run_dir = dir_ / "a";
+  request.data = dir_ / "other";
+  EXPECT_THROW(run_evaluation(request, {}, {}, Log::silent()), DataError);
+  request.data = dir_ / "shapes";
+  request.split = "all";
+  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent())["samples"], 60);
+}
+
+TEST(RunDirectory, NextFreeNumbersNeverCollide) {
+  const test::TempDir dir;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  const auto first = RunDirectory::next_free("x");
+  const auto second = RunDirectory::next_free("x");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(first.path().filename(), "x-1");
+  EXPECT_EQ(second.path().filename(), "x-2");
+}
+
+TEST(RunDirectory, ClearRemovesOnlyFilesOfOurs) {
+  const test::TempDir dir;
+  RunDirectory run(dir / "run");
+  write_file(run.config(), "{}");
+  write_file(run.path() / "notes.txt", "mine");
+  run.clear();
+  EXPECT_FALSE(std::filesystem::exists(run.config()));
+  EXPECT_EQ(read_file(run.path() / "notes.txt"), "mine");
+}
+
+}  // namespace
+}  // namespace effnetv2
