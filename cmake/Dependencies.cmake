@@ -8,7 +8,18 @@ find_package(spdlog REQUIRED)
 
 if(EFFNETV2_CUDA)
   enable_language(CUDA)
+  # LibTorch's package wants the card architectures under a name and form of its own (90 is 9.0 there), and warns that
+  # it ignores CMake's. Given none it looks for a card, which a build machine need not have.
+  if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
+    list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "([0-9]+)([0-9])" "\\1.\\2" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
+  endif()
 endif()
+# LibTorch's package searches its own libraries by name; a wheel's must come before those of a system package.
+foreach(prefix ${CMAKE_PREFIX_PATH})
+  if(EXISTS ${prefix}/Torch/TorchConfig.cmake)
+    list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
+  endif()
+endforeach()
 find_package(Torch REQUIRED)
 if(EFFNETV2_CUDA AND NOT TARGET torch_cuda)
   message(FATAL_ERROR "EFFNETV2_CUDA is ON but this LibTorch has no CUDA: ${TORCH_INSTALL_PREFIX}. "

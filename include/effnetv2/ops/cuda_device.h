@@ -1,18 +1,35 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace effnetv2 {
 
-/// Whether this build holds its own CUDA kernels (EFFNETV2_CUDA). The other functions here throw EnvironmentError
-/// that says so if not.
+/// Whether this build holds its own CUDA kernels (EFFNETV2_CUDA). If not, everything else here throws
+/// EnvironmentError that says so.
 bool cuda_kernels_built() noexcept;
-
-/// Waits until all work queued on card `device` is done. Throws EnvironmentError with the driver's words.
-void cuda_synchronize(int device);
 
 /// The most bytes of card `device` that tensors have held at once since the start or the last reset.
 std::int64_t cuda_peak_bytes(int device);
 void cuda_reset_peak(int device);
+
+/// Times work queued on the current stream of a card without making it wait.
+class CudaStopwatch {
+ public:
+  explicit CudaStopwatch(int device);
+  ~CudaStopwatch();
+  CudaStopwatch(const CudaStopwatch&) = delete;
+  CudaStopwatch& operator=(const CudaStopwatch&) = delete;
+
+  /// Notes the moment at which everything queued so far is done.
+  void mark();
+  /// Between each mark and the next. Waits for the last.
+  std::vector<double> milliseconds() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace effnetv2

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "effnetv2/config/experiment_config.h"
+#include "effnetv2/core/log.h"
+#include "effnetv2/core/progress.h"
+
+namespace effnetv2 {
+
+enum class BenchMode {
+  train,  ///< forward, loss, backward and update on one batch of random images
+  infer,  ///< forward in eval mode, likewise
+  data,   ///< the next batch of data.root's training images from the loader; no network
+};
+
+struct BenchRequest {
+  ExperimentConfig config;
+  BenchMode mode = BenchMode::train;
+  std::int64_t steps = 20;  ///< timed, >= 1
+  std::int64_t warmup = 5;  ///< before them, >= 0
+};
+
+/// Milliseconds per step over the timed ones.
+struct BenchResult {
+  BenchMode mode = BenchMode::train;
+  std::string device, precision;
+  std::int64_t threads = 0, image_size = 0, batch_size = 0, steps = 0;
+  double median_ms = 0.0, min_ms = 0.0, p10_ms = 0.0, p90_ms = 0.0;
+  double images_per_second = 0.0;      ///< batch_size over the median
+  std::int64_t peak_memory_bytes = 0;  ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
+};
+
+/// Times steps. train and infer need model.num_classes or data.root. Throws ConfigError for a request out of range.
+BenchResult run_bench(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log);
+
+/// The document of `bench --json` (CLI.md).
+nlohmann::ordered_json to_json(const BenchResult& result);
+
+/// "train", "infer" or "data".
+std::string to_string(BenchMode mode);
+
+}  // namespace effnetv2

@@ -1,0 +1,87 @@
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/config/config.h"
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/run/bench.h"
+
+#include "commands.h"
+#include "progress_bar.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::vector<std::string> sets;
+  std::string mode = "train";
+  BenchRequest request;
+  bool json = false;
+  CommonOptions common;
+};
+
+void print_result(const BenchResult& r) {
+  std::printf("%s on %s, %s, %lld threads: %lld x %lld px, %lld steps\n", to_string(r.mode).c_str(), r.device.c_str(),
+              r.precision.c_str(), static_cast<long long>(r.threads), static_cast<long long>(r.batch_size),
+              static_cast<long long>(r.image_size), static_cast<long long>(r.steps));
+  std::printf("step         %.2f ms (median; 10 %% to 90 %%: %.2f to %.2f, least %.2f)\n", r.median_ms, r.p10_ms,
+              r.p90_ms, r.min_ms);
+  std::printf("throughput   %.1f images/s\n", r.images_per_second);
+  std::printf("peak memory  %s\n", human_bytes(static_cast<double>(r.peak_memory_bytes)).c_str());
+}
+
+int run(const Options& options) {
+  std::vector<std::string> sets = options.sets;
+  for (auto& set : options.common.as_sets()) {
+    sets.push_back(set);
+  }
+  BenchRequest request = options.request;
+  request.config = load_config(options.config, sets);
+  request.mode = options.mode == "infer"  ? BenchMode::infer
+                 : options.mode == "data" ? BenchMode::data
+                                          : BenchMode::train;
+  const auto log = options.common.make_log();
+  ProgressBar bar(*log, "timing", "steps", !options.common.quiet);
+  const BenchResult result = run_bench(
+      request, [&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, log);
+  bar.finish();
+  if (options.json) {
+    std::cout << to_json(result).dump(2) << "\n";
+  } else {
+    print_result(result);
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Run& run_verb) {
+  auto* verb = app.add_subcommand("bench", "time training steps, inference or data loading");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("config", options->config, "the experiment, a JSON file")->required();
+  verb->add_option("--mode", options->mode, "train and infer use random images; data reads data.root")
+      ->check(CLI::IsMember({"train", "infer", "data"}))
+      ->capture_default_str();
+  verb->add_option("--steps", options->request.steps, "steps that are timed")->capture_default_str();
+  verb->add_option("--warmup", options->request.warmup, "steps before them")->capture_default_str();
+  verb->add_option("--set", options->sets, "change a key of the config: a.b=value (repeatable)")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->add_flag("--json", options->json, "one JSON document on stdout");
+  add_common(*verb, options->common);
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 bench configs/imagenette-32.json --set model.num_classes=10\n"
+      "  effnetv2 bench configs/imagenette-32.json --set model.num_classes=10 --set precision=bf16 --threads 2 --json\n"
+      "  effnetv2 bench configs/imagenette-32.json --mode data --set data.root=photos");
+  verb->callback([options, &run_verb] { run_verb = [options] { return run(*options); }; });
+}
+
+}  // namespace effnetv2::cli

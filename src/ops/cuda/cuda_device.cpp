@@ -1,0 +1,55 @@
+#include "effnetv2/ops/cuda_device.h"
+
+#include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+
+namespace effnetv2 {
+namespace {
+
+constexpr auto kAggregate = 0;  // of the allocator's pools: both together
+
+c10::DeviceIndex index_of(int device) {
+  return static_cast<c10::DeviceIndex>(device);
+}
+
+}  // namespace
+
+bool cuda_kernels_built() noexcept {
+  return true;
+}
+
+std::int64_t cuda_peak_bytes(int device) {
+  return c10::cuda::CUDACachingAllocator::getDeviceStats(index_of(device)).allocated_bytes[kAggregate].peak;
+}
+
+void cuda_reset_peak(int device) {
+  c10::cuda::CUDACachingAllocator::resetPeakStats(index_of(device));
+}
+
+struct CudaStopwatch::Impl {
+  int device;
+  std::vector<at::cuda::CUDAEvent> marks;
+};
+
+CudaStopwatch::CudaStopwatch(int device) : impl_(std::make_unique<Impl>()) {
+  impl_->device = device;
+}
+CudaStopwatch::~CudaStopwatch() = default;
+
+void CudaStopwatch::mark() {
+  const c10::cuda::CUDAGuard guard(index_of(impl_->device));
+  impl_->marks.emplace_back(cudaEventDefault).record();
+}
+
+std::vector<double> CudaStopwatch::milliseconds() const {
+  std::vector<double> times;
+  for (std::size_t i = 1; i < impl_->marks.size(); ++i) {
+    impl_->marks[i].synchronize();
+    times.push_back(impl_->marks[i - 1].elapsed_time(impl_->marks[i]));
+  }
+  return times;
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,244 @@
+#include "effnetv2/run/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/rng.h"
+#include "effnetv2/core/torch_compat.h"
+#include "effnetv2/ops/cuda_device.h"
+#include "effnetv2/run/data_setup.h"
+#include "effnetv2/run/network.h"
+#include "effnetv2/run/runtime.h"
+#include "effnetv2/train/input.h"
+#include "effnetv2/train/metrics.h"
+#include "effnetv2/train/optimizer.h"
+
+namespace effnetv2 {
+namespace {
+
+using Step = std::function<void(std::int64_t number)>;
+
+/// Peak resident memory of this process, from the kernel's own count.
+std::int64_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) {
+      return std::stoll(line.substr(6)) * 1024;
+    }
+  }
+  return 0;
+}
+
+/// Every pixel and label drawn anew from `seed`: zeros would time faster than pictures do.
+Batch random_batch(std::int64_t size, std::int64_t image_size, std::int64_t num_classes, std::uint64_t seed) {
+  Rng rng = Rng::stream(seed, Purpose::test);
+  Batch batch;
+  batch.size = size;
+  batch.image_size = image_size;
+  batch.pixels.resize(static_cast<std::size_t>(size * image_size * image_size * 3));
+  for (auto& pixel : batch.pixels) {
+    pixel = static_cast<std::uint8_t>(rng.below(256));
+  }
+  batch.labels.resize(static_cast<std::size_t>(size));
+  for (auto& label : batch.labels) {
+    label = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(num_classes)));
+  }
+  return batch;
+}
+
+/// Milliseconds of each timed step. On a card the steps are not waited for one by one, as in training.
+std::vector<double> time_steps(const BenchRequest& request, at::Device device, const Step& step,
+                               const ProgressFn& progress) {
+  const auto report = [&](std::int64_t done) {
+    if (progress) {
+      progress(done, request.warmup + request.steps);
+    }
+  };
+  for (std::int64_t i = 0; i < request.warmup; ++i) {
+    step(i);
+    report(i + 1);
+  }
+  if (device.is_cuda()) {
+    cuda_reset_peak(device.index());
+    CudaStopwatch watch(device.index());
+    watch.mark();
+    for (std::int64_t i = 0; i < request.steps; ++i) {
+      step(request.warmup + i);
+      watch.mark();
+    }
+    return watch.milliseconds();
+  }
+  std::vector<double> times;
+  for (std::int64_t i = 0; i < request.steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    step(request.warmup + i);
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    report(request.warmup + i + 1);
+  }
+  return times;
+}
+
+/// Linear between the two nearest; sorted, not empty.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double position = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const auto above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+std::vector<double> bench_train(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+  const ExperimentConfig& config = request.config;
+  const auto network = build_network(config);
+  network->train();
+  Optimizer optimizer(config.train.optimizer, optimized_parameters(*network, config.train.optimizer));
+  const Batch batch =
+      random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);
+  const Input input = InputStage(config.data, device)(batch);
+  const bool bf16 = config.precision == Precision::bf16;
+  const auto step = [&](std::int64_t number) {
+    SeededNoise noise(config.seed, number);
+    at::Tensor logits;
+    {
+      const AutocastGuard autocast(device.type(), bf16);
+      logits = network->forward(input.images, &noise);
+    }
+    cross_entropy(logits, input.labels, config.train.loss.label_smoothing).backward();
+    optimizer.step(config.train.optimizer.lr);
+    optimizer.zero_grad();
+  };
+  return time_steps(request, device, step, progress);
+}
+
+std::vector<double> bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+  const ExperimentConfig& config = request.config;
+  const auto network = build_network(config);
+  network->eval();
+  const c10::InferenceMode inference;
+  const Batch batch =
+      random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);
+  const Input input = InputStage(config.data, device)(batch);
+  const bool bf16 = config.precision == Precision::bf16;
+  const auto step = [&](std::int64_t) {
+    const AutocastGuard autocast(device.type(), bf16);
+    network->forward(input.images);
+  };
+  return time_steps(request, device, step, progress);
+}
+
+std::vector<double> bench_data(const BenchRequest& request, const ProgressFn& progress,
+                               const std::shared_ptr<Log>& log) {
+  const ExperimentConfig& config = request.config;
+  const Listing listing = list_configured_images(config.data);
+  const SplitData train = open_split(config, listing, listing.train, "train", Transform::Mode::train, *log, {});
+  std::int64_t epoch = 0;
+  train.loader->start(epoch);
+  const auto step = [&](std::int64_t) {
+    while (!train.loader->next()) {
+      train.loader->start(++epoch);
+    }
+  };
+  return time_steps(request, at::kCPU, step, progress);
+}
+
+std::string name_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::bf16:
+      return "bf16";
+    default:
+      return "auto";
+  }
+}
+
+}  // namespace
+
+std::string to_string(BenchMode mode) {
+  switch (mode) {
+    case BenchMode::infer:
+      return "infer";
+    case BenchMode::data:
+      return "data";
+    default:
+      return "train";
+  }
+}
+
+BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, const std::shared_ptr<Log>& log) {
+  if (asked.steps < 1 || asked.warmup < 0) {
+    throw ConfigError("bench: steps must be at least 1 and warmup at least 0, got " + std::to_string(asked.steps) +
+                      " and " + std::to_string(asked.warmup));
+  }
+  BenchRequest request = asked;
+  ExperimentConfig& config = request.config;
+  config = resolve_runtime(config, request.mode == BenchMode::infer ? Use::inference : Use::training);
+  apply_runtime(config);
+  if (!config.model.num_classes && request.mode != BenchMode::data) {
+    if (!config.data.root) {
+      throw ConfigError(
+          "model.num_classes: is not set, and there is no data.root to count classes in; give it with "
+          "--set model.num_classes=1000");
+    }
+    config.model.num_classes = resolve_num_classes(config.model, list_configured_images(config.data));
+  }
+  const at::Device device(config.device);
+
+  std::vector<double> times;
+  switch (request.mode) {
+    case BenchMode::infer:
+      times = bench_infer(request, device, progress);
+      break;
+    case BenchMode::data:
+      times = bench_data(request, progress, log);
+      break;
+    default:
+      times = bench_train(request, device, progress);
+      break;
+  }
+  std::ranges::sort(times);
+
+  BenchResult result;
+  result.mode = request.mode;
+  result.device = request.mode == BenchMode::data ? "cpu" : config.device;
+  result.precision = name_of(config.precision);
+  result.threads = config.threads.value_or(0);
+  result.image_size = config.data.image_size;
+  result.batch_size = config.train.batch_size;
+  result.steps = request.steps;
+  result.median_ms = quantile(times, 0.5);
+  result.min_ms = times.front();
+  result.p10_ms = quantile(times, 0.1);
+  result.p90_ms = quantile(times, 0.9);
+  result.images_per_second = static_cast<double>(result.batch_size) / (result.median_ms / 1000.0);
+  result.peak_memory_bytes = result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(device.index());
+  return result;
+}
+
+nlohmann::ordered_json to_json(const BenchResult& result) {
+  return {{"mode", to_string(result.mode)},
+          {"device", result.device},
+          {"precision", result.precision},
+          {"threads", result.threads},
+          {"image_size", result.image_size},
+          {"batch_size", result.batch_size},
+          {"steps", result.steps},
+          {"median_step_ms", result.median_ms},
+          {"min_step_ms", result.min_ms},
+          {"p10_step_ms", result.p10_ms},
+          {"p90_step_ms", result.p90_ms},
+          {"images_per_second", result.images_per_second},
+          {"peak_memory_bytes", result.peak_memory_bytes}};
+}
+
+}  // namespace effnetv2
