@@ -1,0 +1,68 @@
+# For the tests in this folder: source it, then check. The first check that fails ends the test and shows the last output.
+# shellcheck shell=bash
+set -euo pipefail
+
+# shellcheck disable=SC2034
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+
+last_command=
+output=$temp/output
+errors=$temp/errors
+
+fail() {
+  echo "FAILED: $*" >&2
+  if [[ -n $last_command ]]; then
+    echo "--- the last command: $last_command" >&2
+    tail -n 40 "$output" | sed 's/^/out: /' >&2
+    tail -n 40 "$errors" | sed 's/^/err: /' >&2
+  fi
+  exit 1
+}
+
+# expect_exit CODE COMMAND...: what it wrote is then in the files $output and $errors.
+expect_exit() {
+  local wanted=$1 code=0
+  shift
+  last_command=$*
+  "$@" >"$output" 2>"$errors" </dev/null || code=$?
+  ((code == wanted)) || fail "exit code $code, expected $wanted"
+}
+
+# expect_contains FILE TEXT: some line of FILE holds TEXT.
+expect_contains() {
+  grep -qF -e "$2" "$1" || fail "$(basename "$1") does not contain: $2"
+}
+
+expect_lacks() {
+  ! grep -qF -e "$2" "$1" || fail "$(basename "$1") contains: $2"
+}
+
+# expect_equal ONE OTHER [WHAT]
+expect_equal() {
+  [[ $1 == "$2" ]] || fail "${3:+$3: }'$1' and '$2' differ"
+}
+
+# expect_same FILE OTHER: byte for byte
+expect_same() {
+  cmp "$1" "$2" >&2 || fail "$1 and $2 differ"
+}
+
+expect_file() {
+  [[ -f $1 ]] || fail "there is no file $1"
+}
+
+expect_no_file() {
+  [[ ! -e $1 ]] || fail "there is a file $1"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || fail "this did not come true in time: $*"
+    sleep 0.05
+  done
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# scripts/sweep.sh: first its own logic with a stub in place of the program, then a small real sweep.
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "$0")/lib.sh"
+program=${1:?the program}
+
+sweep=$repo/scripts/sweep.sh
+export EFFNETV2=$repo/tests/cli/support/stub.sh STUB=$temp/stub
+mkdir "$STUB"
+cd "$temp"
+echo '{"name": "base"}' >base.json
+out=$temp/out
+
+calls() { wc -l <"$STUB/calls"; }
+csv() { # csv NAME COLUMN: one cell of sweep.csv
+  awk -F, -v name="\"$1\"" -v column="\"$2\"" \
+    'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) c = i } $1 == name { print $c }' "$out/sweep.csv"
+}
+fresh() {
+  rm -rf "$out" "$STUB"
+  mkdir "$STUB"
+  touch "$STUB/calls" "$STUB/ends"
+}
+
+# Wrong usage: exit 2, what is wrong and where help is; nothing is started.
+fresh
+expect_exit 2 "$sweep"
+expect_contains "$errors" "no base config"
+expect_contains "$errors" "--help"
+expect_exit 2 "$sweep" base.json --seeds 1
+expect_contains "$errors" "-o DIR"
+expect_exit 2 "$sweep" none.json --seeds 1 -o "$out"
+expect_contains "$errors" "none.json"
+expect_exit 2 "$sweep" base.json -o "$out"
+expect_contains "$errors" "nothing to vary"
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1,x
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1,2,1
+expect_exit 2 "$sweep" base.json -o "$out" --seeds
+expect_exit 2 "$sweep" base.json -o "$out" --grid a
+expect_exit 2 "$sweep" base.json -o "$out" --grid a=1,,2
+expect_contains "$errors" "empty"
+expect_exit 2 "$sweep" base.json -o "$out" --grid a=1,2,1
+expect_exit 2 "$sweep" base.json -o "$out" --grid 'a=[1,2'
+expect_contains "$errors" "bracket"
+expect_exit 2 "$sweep" base.json -o "$out" --grid a=1 --grid a=2
+expect_exit 2 "$sweep" base.json -o "$out" --grid seed=1,2
+expect_contains "$errors" "--seeds 1,2"
+expect_exit 2 "$sweep" base.json -o "$out" --grid a=1,2 --set a=3
+expect_contains "$errors" "a is both"
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --jobs 0
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --sede 2
+expect_contains "$errors" "--sede"
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --set nonsense=1
+expect_contains "$errors" "nonsense is not a key"
+EFFNETV2=$temp/nowhere expect_exit 6 "$sweep" base.json -o "$out" --seeds 1
+expect_equal "$(calls)" 0
+expect_no_file "$out"
+
+# Names: the last component of a key, more where two keys share it; values as parts of file names.
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --grid train.optimizer.lr=0.001,1e-4 model.dropout=0.6 --seeds 1,2
+expect_equal "$(wc -l <"$output")" 4
+expect_contains "$output" "new   $out/lr=0.001_dropout=0.6-seed1  --set train.optimizer.lr=0.001 --set model.dropout=0.6 --set seed=1"
+expect_contains "$output" "$out/lr=1e-4_dropout=0.6-seed2"
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --grid model.mbconv.width_mult=0.5 --grid model.fused_mbconv.width_mult=2
+expect_contains "$output" "$out/mbconv.width_mult=0.5_fused_mbconv.width_mult=2  "
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --grid 'train.optimizer.betas=[0.9,0.999],[0.8, 0.99]' --grid 'x="a,b",{"k":[1,2]}'
+expect_equal "$(wc -l <"$output")" 4
+expect_contains "$output" "betas=0.9-0.999_x=a-b  --set 'train.optimizer.betas=[0.9,0.999]' --set 'x=\"a,b\"'"
+expect_contains "$output" "betas=0.8-0.99_x=k-1-2  "
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --grid 'w=a/b,a b,-1,1' --grid "$(printf 'long=%060d' 1)"
+expect_equal "$(awk '{ print $2 }' "$output" | sort -u | wc -l)" 4
+expect_contains "$output" "$out/w=-1_"
+expect_equal "$(awk '{ print (length($2) > 120) }' "$output" | sort -u)" 0
+expect_no_file "$out"
+
+# All points are trained, the table and sweep.csv hold them, and a second start does nothing.
+fresh
+grid=(base.json --grid "train.optimizer.lr=0.1,0.2" --seeds "1,3" --set train.epochs=20 -o "$out")
+expect_exit 0 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 4
+expect_contains "$STUB/calls" "--set train.epochs=20 --set train.optimizer.lr=0.2 --set seed=3 --run-dir $out/lr=0.2-seed3 --resume --threads"
+expect_equal "$(csv lr=0.2-seed3 train.optimizer.lr)" '"0.2"'
+expect_equal "$(csv lr=0.2-seed3 seed)" 3
+expect_equal "$(csv lr=0.2-seed3 status)" '"done"'
+expect_equal "$(csv lr=0.2-seed3 exit_code)" 0
+expect_equal "$(csv lr=0.2-seed3 best_val_top1)" 0.5
+expect_equal "$(csv lr=0.2-seed3 best_epoch)" 13
+expect_equal "$(csv lr=0.2-seed3 final_train_loss)" 0.125
+expect_equal "$(csv lr=0.2-seed3 epochs)" 20
+# Seeds 1 and 3 give 0.2 and 0.4, so 0.3 with a sample deviation of 0.1414.
+expect_equal "$(awk '$1 == "0.1" { print $2, $3, $4 }' "$output")" "2/2 0.3000 0.1414"
+cp "$out/sweep.csv" before.csv
+expect_exit 0 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 4
+expect_contains "$errors" "lr=0.1-seed1: was done"
+expect_same before.csv "$out/sweep.csv"
+expect_exit 0 "$sweep" "${grid[@]}" --dry-run
+expect_equal "$(grep -c '^done ' "$output")" 4
+
+# More values: only they are trained. Another base: the program decides about each, nothing is taken as done.
+expect_exit 0 "$sweep" base.json --grid train.optimizer.lr=0.1,0.2,0.4 --seeds 1,3 --set train.epochs=20 -o "$out"
+expect_equal "$(calls)" 6
+echo '{"name": "other"}' >base.json
+expect_exit 0 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 10
+
+# The thread count is computed once and kept, so that cut-off points resume with their own.
+fresh
+expect_exit 0 "$sweep" base.json --seeds 1 --jobs 1 --threads 3 -o "$out"
+expect_exit 0 "$sweep" base.json --seeds 1,2 --jobs 2 -o "$out"
+expect_equal "$(grep -c -e '--threads 3$' "$STUB/calls")" 2
+fresh
+expect_exit 0 "$sweep" base.json --seeds 1 --set threads=2 -o "$out"
+expect_lacks "$STUB/calls" "--threads"
+
+# Without --seeds the config's own seed is the row's.
+fresh
+expect_exit 0 "$sweep" base.json --grid train.optimizer.lr=0.1 -o "$out"
+expect_equal "$(csv lr=0.1 seed)" 7
+
+# Points that fail, are killed or end without a result do not stop the others; they are listed and tried again.
+fresh
+echo lr=0.1-seed1 >"$STUB/fail"
+echo lr=0.1-seed3 >"$STUB/kill"
+echo lr=0.2-seed1 >"$STUB/mute"
+expect_exit 1 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 4
+expect_contains "$errors" "1 of 4 points done"
+expect_contains "$errors" "lr=0.1-seed1: exit code 5: error: the loss is not finite at step 3"
+expect_contains "$errors" "lr=0.1-seed3: ended by signal 9 (SIGKILL)"
+expect_contains "$errors" "lr=0.2-seed1: ended without a result.json"
+expect_contains "$errors" "log: $out/logs/lr=0.1-seed1.log"
+expect_equal "$(csv lr=0.1-seed1 status)" '"failed"'
+expect_equal "$(csv lr=0.1-seed1 exit_code)" 5
+expect_equal "$(csv lr=0.1-seed1 best_val_top1)" ""
+expect_equal "$(awk '$1 == "0.1" { print $2, $3 }' "$output")" "0/2 -"
+expect_equal "$(awk '$1 == "0.2" { print $2, $3, $4 }' "$output")" "1/2 0.5000 -"
+rm "$STUB/fail" "$STUB/kill" "$STUB/mute"
+expect_exit 0 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 7
+
+# Several at once: all are running before one has ended.
+fresh
+printf '%s\n' seed1 seed2 seed3 >"$STUB/slow"
+expect_running() { [[ $(calls) == 3 ]]; }
+last_command="$sweep, three at once"
+"$sweep" base.json --seeds 1,2,3,4 --jobs 3 -o "$out" >"$output" 2>"$errors" &
+sweep_pid=$!
+wait_for 20 expect_running
+rm "$STUB/slow"
+wait "$sweep_pid" || fail "the sweep with three jobs failed"
+expect_equal "$(calls)" 4
+
+# interrupt SIGNAL: the sweep passes one SIGTERM on, waits until all have saved, starts nothing more and exits with 130.
+interrupt() {
+  local code=0
+  last_command="$sweep, sent $1"
+  fresh
+  printf '%s\n' seed1 seed2 >"$STUB/slow"
+  # A process started in the background ignores SIGINT unless it is given back its default.
+  env --default-signal=INT setsid "$sweep" base.json --seeds 1,2,3 --jobs 2 -o "$out" >"$output" 2>"$errors" &
+  sweep_pid=$!
+  wait_for 20 test -d "$out/seed1" -a -d "$out/seed2"
+  sleep 0.3
+  kill "-$1" -- "-$sweep_pid"
+  wait "$sweep_pid" || code=$?
+  expect_equal "$code" 130
+  expect_equal "$(sort "$STUB/ends")" $'seed1 saved\nseed2 saved'
+  expect_equal "$(calls)" 2
+  expect_contains "$errors" "0 of 3 points done"
+  expect_contains "$errors" "go on with: $sweep base.json --seeds 1,2,3 --jobs 2 -o $out"
+  expect_equal "$(csv seed1 status)" '"stopped"'
+  expect_equal "$(csv seed3 status)" '"waiting"'
+}
+interrupt INT
+interrupt HUP
+interrupt TERM
+rm "$STUB/slow"
+expect_exit 0 "$sweep" base.json --seeds 1,2,3 --jobs 2 -o "$out"
+expect_equal "$(grep resumed "$STUB/ends" | sort)" $'seed1 resumed\nseed2 resumed'
+
+# A second signal, not at once, ends what will not save.
+fresh
+echo seed1 >"$STUB/stuck"
+last_command="$sweep, sent TERM twice"
+setsid "$sweep" base.json --seeds 1,2 -o "$out" >"$output" 2>"$errors" &
+sweep_pid=$!
+wait_for 20 test -d "$out/seed1"
+sleep 0.3
+kill -TERM "$sweep_pid"
+kill -TERM "$sweep_pid"
+sleep 1.2
+expect_equal "$(cat "$STUB/ends")" ""
+kill -TERM "$sweep_pid"
+code=0
+wait "$sweep_pid" || code=$?
+expect_equal "$code" 130
+expect_equal "$(cat "$STUB/ends")" "seed1 hard"
+
+# A real sweep of a tiny network: two points, cut off in the middle, gone on with, against the same in one piece.
+export EFFNETV2=$program
+"$program" data synth shapes --images-per-class 6 >/dev/null 2>&1
+cat >tiny.json <<'JSON'
+{
+  "model": {"stages": [{"block": "mbconv", "expand": 2, "kernel": 3, "stride": 2, "channels": 8, "layers": 1}],
+            "stem_channels": 8, "head_channels": 16},
+  "data": {"root": "shapes", "image_size": 16},
+  "train": {"epochs": 20, "batch_size": 8}
+}
+JSON
+tiny=(tiny.json --grid "train.optimizer.lr=0.01,0.001" --threads 1)
+last_command="$sweep, a real one, cut off"
+env --default-signal=INT setsid "$sweep" "${tiny[@]}" -o cut >"$output" 2>"$errors" &
+sweep_pid=$!
+wait_for 60 test -s cut/lr=0.01/metrics.jsonl
+kill -INT -- "-$sweep_pid"
+code=0
+wait "$sweep_pid" || code=$?
+expect_equal "$code" 130
+expect_no_file cut/lr=0.001
+expect_exit 0 "$sweep" "${tiny[@]}" -o cut
+expect_exit 0 "$sweep" "${tiny[@]}" -o whole
+for point in lr=0.01 lr=0.001; do
+  expect_equal "$(jq .epochs "cut/$point/result.json")" 20
+  expect_same "cut/$point/checkpoints/last.safetensors" "whole/$point/checkpoints/last.safetensors"
+done
+expect_exit 0 "$sweep" "${tiny[@]}" -o whole
+expect_equal "$(grep -c 'was done' "$errors")" 2
+
+echo "sweep: ok"
