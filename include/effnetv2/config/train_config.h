@@ -13,14 +13,14 @@ enum class ThresholdMode { rel, abs };
 
 struct OptimizerConfig {
   OptimizerType type = OptimizerType::adam;
-  double lr = 1e-4;            ///< finite, >= 0
-  double weight_decay = 0.0;   ///< finite, >= 0
+  double lr = 1e-4;           ///< finite, >= 0
+  double weight_decay = 0.0;  ///< finite, >= 0
   bool decay_norm_and_bias = true;
   std::array<double, 2> betas{0.9, 0.999};  ///< each [0, 1); adam, adamw
-  double eps = 1e-8;           ///< > 0; adam, adamw, rmsprop
-  double momentum = 0.9;       ///< [0, 1); sgd, rmsprop
-  bool nesterov = false;       ///< sgd, needs momentum > 0
-  double alpha = 0.99;         ///< [0, 1); rmsprop
+  double eps = 1e-8;                        ///< > 0; adam, adamw, rmsprop
+  double momentum = 0.9;                    ///< [0, 1); sgd, rmsprop
+  bool nesterov = false;                    ///< sgd, needs momentum > 0
+  double alpha = 0.99;                      ///< [0, 1); rmsprop
 };
 
 /// One table for all schedules; keys of another type are legal and ignored.
@@ -31,14 +31,14 @@ struct SchedulerConfig {
   std::int64_t patience = 10;  ///< plateau, epochs
   double threshold = 1e-4;     ///< plateau
   ThresholdMode threshold_mode = ThresholdMode::rel;
-  std::int64_t cooldown = 0;   ///< plateau, epochs
-  double min_lr = 0.0;         ///< plateau
-  double eps = 1e-8;           ///< plateau: smaller changes are not made
+  std::int64_t cooldown = 0;      ///< plateau, epochs
+  double min_lr = 0.0;            ///< plateau
+  double eps = 1e-8;              ///< plateau: smaller changes are not made
   std::int64_t step_epochs = 30;  ///< step
-  double gamma = 0.1;          ///< step
-  double final_lr = 0.0;       ///< cosine
-  double pct_start = 0.3;      ///< onecycle, (0, 1)
-  double div_factor = 25.0;    ///< onecycle
+  double gamma = 0.1;             ///< step
+  double final_lr = 0.0;          ///< cosine
+  double pct_start = 0.3;         ///< onecycle, (0, 1)
+  double div_factor = 25.0;       ///< onecycle
   double final_div_factor = 1e4;  ///< onecycle
 };
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace effnetv2 {
+
+/// Deepest nesting of objects and lists that a document may have.
+inline constexpr std::size_t kMaxJsonDepth = 64;
+
+enum class Comments { refused, allowed };
+
+/// Reads one JSON document. Throws ConfigError "<label>:<line>:<column>: ..." for anything that is not JSON (trailing
+/// commas too), nesting deeper than kMaxJsonDepth and numbers that a double cannot hold, and one line for each key
+/// that an object has twice. Never overflows the stack.
+nlohmann::json parse_strict_json(std::string_view text, const std::string& label,
+                                 Comments comments = Comments::allowed);
+
+/// The same without comments, and nullopt if `text` is not JSON at all.
+std::optional<nlohmann::json> parse_if_json(std::string_view text, const std::string& label);
+
+/// Whether `document` is nested at most kMaxJsonDepth deep; safe for any depth.
+bool depth_is_allowed(const nlohmann::json& document);
+
+/// Whether `text` is well-formed UTF-8, which JSON must be.
+bool is_utf8(std::string_view text);
+
+/// "a.b" for child b of a; a key with odd characters is quoted: a["x y"].
+std::string join_path(const std::string& parent, std::string_view key);
+/// "a[3]".
+std::string join_path(const std::string& parent, std::size_t index);
+
+/// A value as text for a message, cut to a readable length.
+std::string show_value(const nlohmann::json& value);
+
+}  // namespace effnetv2
