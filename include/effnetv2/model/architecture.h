@@ -19,9 +19,9 @@ struct BlockSpec {
   std::int64_t out_channels = 0;
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
-  std::int64_t squeeze_channels = 0;   ///< MBConv: max(1, in_channels / 4); fused: 0
-  std::int64_t index = 0;              ///< over the whole network, counted from 0
-  double drop_rate = 0.0;              ///< stochastic depth: chance to drop the branch of one sample
+  std::int64_t squeeze_channels = 0;  ///< MBConv: max(1, in_channels / 4); fused: 0
+  std::int64_t index = 0;             ///< over the whole network, counted from 0
+  double drop_rate = 0.0;             ///< stochastic depth: chance to drop the branch of one sample
   bool has_residual() const { return stride == 1 && in_channels == out_channels; }
   bool operator==(const BlockSpec&) const = default;
 };

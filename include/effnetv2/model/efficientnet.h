@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
@@ -9,6 +11,9 @@
 #include "effnetv2/model/noise.h"
 
 namespace effnetv2 {
+
+class BlockImpl;
+class ConvBnActImpl;
 
 /// EfficientNetV2 (Tan & Le, 2021) and EfficientNet-B0, with torchvision's module tree, so that every parameter and
 /// buffer has torchvision's name (features.4.0.block.1.0.weight, classifier.1.bias) and order.
@@ -24,8 +29,9 @@ class EfficientNetImpl : public torch::nn::Module {
 
  private:
   Architecture architecture_;
-  torch::nn::ModuleList features_{nullptr};
-  torch::nn::ModuleList classifier_{nullptr};
+  std::shared_ptr<ConvBnActImpl> stem_, head_;
+  std::vector<std::shared_ptr<BlockImpl>> blocks_;
+  torch::Tensor classifier_weight_, classifier_bias_;
 };
 TORCH_MODULE(EfficientNet);
 

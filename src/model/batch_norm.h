@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include <torch/nn/module.h>
+
+namespace effnetv2 {
+
+/// torch.nn.BatchNorm2d: weight, bias, running_mean, running_var, num_batches_tracked. The running statistics follow
+/// `momentum`; the variance that goes into them is the unbiased one.
+class BatchNormImpl : public torch::nn::Module {
+ public:
+  BatchNormImpl(std::int64_t channels, double eps, double momentum);
+
+  /// [N, C, H, W] -> the same shape. Throws ConfigError in training mode if a channel has only one value.
+  at::Tensor forward(const at::Tensor& x);
+
+ private:
+  double eps_;
+  double momentum_;
+  at::Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+};
+
+}  // namespace effnetv2

@@ -1,0 +1,21 @@
+#include "conv2d.h"
+
+#include <torch/types.h>
+
+#include "effnetv2/ops/conv.h"
+
+namespace effnetv2 {
+
+Conv2dImpl::Conv2dImpl(const ConvSpec& spec, bool with_bias) : spec_(spec) {
+  weight_ = register_parameter(
+      "weight", torch::zeros({spec.out_channels, spec.in_channels / spec.groups, spec.kernel, spec.kernel}));
+  if (with_bias) {
+    bias_ = register_parameter("bias", torch::zeros({spec.out_channels}));
+  }
+}
+
+at::Tensor Conv2dImpl::forward(const at::Tensor& x) const {
+  return conv2d(x, weight_, bias_, spec_.stride, (spec_.kernel - 1) / 2, spec_.groups);
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "conv2d.h"
+
+namespace effnetv2 {
+
+/// Squeeze-and-excitation (Hu et al. 2018) as torchvision's SqueezeExcitation: 1x1 convolutions with bias "fc1" and
+/// "fc2", SiLU between, sigmoid after.
+class SqueezeExciteImpl : public torch::nn::Module {
+ public:
+  SqueezeExciteImpl(std::int64_t channels, std::int64_t squeeze_channels);
+
+  /// [N, C, H, W] -> x times one gate in (0, 1) per sample and channel.
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  std::shared_ptr<Conv2dImpl> fc1_;
+  std::shared_ptr<Conv2dImpl> fc2_;
+};
+
+}  // namespace effnetv2
