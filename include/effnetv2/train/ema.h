@@ -12,13 +12,17 @@ namespace effnetv2 {
 /// Exponential moving average of parameters and BatchNorm statistics; integer buffers are copied.
 class Ema {
  public:
+  /// Begins as a copy of the module's values, with their strides and devices. config.decay must be set.
   Ema(const EmaConfig& config, const torch::nn::Module& module);
 
-  /// After an optimizer step: average = d * average + (1 - d) * value, d as EmaConfig says.
+  /// After an optimizer step: average = d * average + (1 - d) * value. With warm-up d = min(decay, (1 + t) / (10 + t)),
+  /// t the updates before this one: 0.1 at the first, 2 / 11 at the second. Without: decay. `module` is the one of the
+  /// constructor or has the same tensors. One pass over memory on the CPU, the same for any thread count.
   void update(const torch::nn::Module& module);
   std::int64_t updates() const noexcept { return updates_; }
   /// By state_dict name; aliases.
   const NamedTensors& state() const noexcept { return average_; }
+  /// Throws CheckpointError listing every name or shape that differs.
   void load_state(const NamedTensors& state, std::int64_t updates);
   /// Swaps the averages with the module's own values: once to evaluate with them, again to go back. Exact.
   void swap(torch::nn::Module& module);

@@ -7,7 +7,8 @@
 
 namespace effnetv2 {
 
-/// Mean cross-entropy over the batch with label smoothing, as torch.nn.CrossEntropyLoss; logits may be bf16 (computed in fp32).
+/// Mean cross-entropy over the batch with label smoothing, as torch.nn.CrossEntropyLoss; logits may be bf16 (computed
+/// in fp32).
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, double label_smoothing);
 
 /// Means over samples.
@@ -18,7 +19,11 @@ struct Metrics {
   std::int64_t samples = 0;
 };
 
-/// Sums loss and hits over batches, on the device, without synchronising until result().
+/// Sums loss and hits over batches, float64, on the device, without synchronising until result().
+///
+/// A picture is a top-k hit if fewer than k classes stand before its label: those with a greater logit and, of equal
+/// ones, those with a lower index, as argmax chooses. NaN stands before every number, and a label whose own logit is
+/// NaN is last.
 class MetricSums {
  public:
   /// loss: the mean over this batch, scalar; logits [N, C]; labels int64 [N].

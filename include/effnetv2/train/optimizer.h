@@ -30,8 +30,8 @@ struct OptimizedParameter {
 std::vector<OptimizedParameter> optimized_parameters(const torch::nn::Module& module, const OptimizerConfig& config);
 
 /// Adam, AdamW, SGD (no dampening) and RMSprop (not centred) with torch.optim's formulas, one pass over memory each on
-/// the CPU, whatever the thread count with the same result. weight_decay: AdamW's is decoupled, the others add it to the
-/// gradient. State has names, so that it is saved, checked and restored by name, and the strides of its parameter.
+/// the CPU, whatever the thread count with the same result. weight_decay: AdamW's is decoupled, the others add it to
+/// the gradient. State has names, so that it is saved, checked and restored by name, and the strides of its parameter.
 class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, std::vector<OptimizedParameter> parameters);
@@ -43,15 +43,16 @@ class Optimizer {
   void step(double lr);
   /// Drops every gradient (set to undefined).
   void zero_grad();
-  /// L2 norm over all gradients (float64 accumulation in an order that the thread count does not change). If it is larger
-  /// than `max_norm`, they are scaled in place by max_norm / (norm + 1e-6), as torch's clip_grad_norm_ does; one that is
-  /// not finite makes the gradients so. Returns the norm before.
+  /// L2 norm over all gradients (float64 accumulation in an order that the thread count does not change). If it is
+  /// larger than `max_norm`, they are scaled in place by max_norm / (norm + 1e-6), as torch's clip_grad_norm_ does; one
+  /// that is not finite makes the gradients so. Returns the norm before.
   double clip_grad_norm(double max_norm);
 
   /// Updates made so far.
   std::int64_t steps() const noexcept;
-  /// Aliases, in parameter order, zero from construction on: "<parameter>." and, for Adam and AdamW, step (int64 scalar,
-  /// this parameter's own updates), exp_avg and exp_avg_sq; RMSprop: square_avg; RMSprop and SGD with momentum: momentum_buffer.
+  /// Aliases, in parameter order, zero from construction on: "<parameter>." and, for Adam and AdamW, step (int64
+  /// scalar, this parameter's own updates), exp_avg and exp_avg_sq; RMSprop: square_avg; RMSprop and SGD with momentum:
+  /// momentum_buffer.
   NamedTensors state() const;
   /// Throws CheckpointError listing every name or shape that differs.
   void load_state(const NamedTensors& state, std::int64_t steps);

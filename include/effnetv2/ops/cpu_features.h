@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace effnetv2 {
+
+/// The instruction sets that CPU kernels are compiled for, each a superset of the one before.
+enum class CpuLevel { baseline, avx2, avx512 };
+
+/// "baseline", "avx2" or "avx512".
+std::string to_string(CpuLevel level);
+
+/// The widest level that this processor, its operating system and this build support.
+CpuLevel detected_cpu_level();
+
+/// The level that kernels run at: the detected one, or a lower one that the environment variable EFFNETV2_CPU names
+/// (read once). A higher one than detected is ignored. Throws ConfigError if it names no level.
+CpuLevel cpu_level();
+
+/// cpu_level() for a given value of the variable; null: not set.
+CpuLevel cpu_level_from(const char* requested);
+
+/// Every level up to the detected one, for tests.
+std::vector<CpuLevel> supported_cpu_levels();
+
+}  // namespace effnetv2

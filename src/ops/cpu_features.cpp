@@ -1,0 +1,70 @@
+#include "effnetv2/ops/cpu_features.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "effnetv2/core/error.h"
+
+namespace effnetv2 {
+namespace {
+
+constexpr std::array kLevels{CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512};
+
+}  // namespace
+
+std::string to_string(CpuLevel level) {
+  switch (level) {
+    case CpuLevel::avx2:
+      return "avx2";
+    case CpuLevel::avx512:
+      return "avx512";
+    case CpuLevel::baseline:
+      break;
+  }
+  return "baseline";
+}
+
+CpuLevel detected_cpu_level() {
+#ifdef EFFNETV2_X86
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    return CpuLevel::baseline;
+  }
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  return wide ? CpuLevel::avx512 : CpuLevel::avx2;
+#else
+  return CpuLevel::baseline;
+#endif
+}
+
+CpuLevel cpu_level_from(const char* requested) {
+  const CpuLevel detected = detected_cpu_level();
+  if (requested == nullptr || *requested == '\0') {
+    return detected;
+  }
+  for (const CpuLevel level : kLevels) {
+    if (to_string(level) == requested) {
+      return std::min(level, detected);
+    }
+  }
+  throw ConfigError("EFFNETV2_CPU: is \"" + std::string(requested) +
+                    "\", but must be baseline, avx2 or avx512; unset it to use what the processor has");
+}
+
+CpuLevel cpu_level() {
+  static const CpuLevel level = cpu_level_from(std::getenv("EFFNETV2_CPU"));
+  return level;
+}
+
+std::vector<CpuLevel> supported_cpu_levels() {
+  std::vector<CpuLevel> levels;
+  for (const CpuLevel level : kLevels) {
+    if (level <= detected_cpu_level()) {
+      levels.push_back(level);
+    }
+  }
+  return levels;
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,81 @@
+#include "effnetv2/train/ema.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/ops/optimizer_kernels.h"
+#include "effnetv2/weights/state_dict.h"
+
+#include "parallel_slices.h"
+
+namespace effnetv2 {
+namespace {
+
+bool has_kernel(const at::Tensor& average, const at::Tensor& value) {
+  return average.is_cpu() && average.scalar_type() == at::kFloat && value.is_cpu() &&
+         value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense() &&
+         average.strides() == value.strides();
+}
+
+}  // namespace
+
+Ema::Ema(const EmaConfig& config, const torch::nn::Module& module) : config_(config) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, value] : state_dict(module)) {
+    average_.emplace_back(name, value.detach().clone(at::MemoryFormat::Preserve));
+  }
+}
+
+void Ema::update(const torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  const auto t = static_cast<double>(updates_++);
+  const double decay = config_.warmup ? std::min(config_.decay.value(), (1.0 + t) / (10.0 + t)) : config_.decay.value();
+  const NamedTensors values = state_dict(module);
+  struct Stretch {
+    float* average;
+    const float* value;
+  };
+  std::vector<Stretch> stretches;
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = 0; i < average_.size(); ++i) {
+    const at::Tensor& average = average_[i].second;
+    const at::Tensor& value = values.at(i).second;
+    if (!average.is_floating_point()) {
+      average.copy_(value);
+    } else if (has_kernel(average, value)) {
+      stretches.push_back({average.data_ptr<float>(), value.data_ptr<float>()});
+      sizes.push_back(average.numel());
+    } else {
+      reference_lerp(average, value, 1.0 - decay);
+    }
+  }
+  const auto lerp = optimizer_kernels(cpu_level()).lerp;
+  parallel_slices(sizes, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    lerp(stretches[i].average + begin, stretches[i].value + begin, 1.0 - decay, end - begin);
+  });
+}
+
+void Ema::load_state(const NamedTensors& state, std::int64_t updates) {
+  if (updates < 0) {
+    throw CheckpointError("the saved EMA: updates is " + std::to_string(updates) + ", must be 0 or more");
+  }
+  copy_tensors(average_, state, "the saved EMA");
+  updates_ = updates;
+}
+
+void Ema::swap(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  const NamedTensors values = state_dict(module);
+  for (std::size_t i = 0; i < average_.size(); ++i) {
+    const at::Tensor& value = values.at(i).second;
+    const at::Tensor kept = value.clone(at::MemoryFormat::Preserve);
+    value.copy_(average_[i].second);
+    average_[i].second.copy_(kept);
+  }
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,289 @@
+#include "effnetv2/train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/ops/optimizer_kernels.h"
+#include "effnetv2/weights/state_dict.h"
+
+#include "parallel_slices.h"
+
+namespace effnetv2 {
+namespace {
+
+UpdateKind update_kind(const OptimizerConfig& config) {
+  switch (config.type) {
+    case OptimizerType::sgd:
+      return config.momentum > 0.0 ? UpdateKind::sgd_momentum : UpdateKind::sgd;
+    case OptimizerType::rmsprop:
+      return config.momentum > 0.0 ? UpdateKind::rmsprop_momentum : UpdateKind::rmsprop;
+    case OptimizerType::adam:
+    case OptimizerType::adamw:
+      break;
+  }
+  return UpdateKind::adam;
+}
+
+std::vector<const char*> slot_names(UpdateKind kind) {
+  switch (kind) {
+    case UpdateKind::sgd:
+      return {};
+    case UpdateKind::sgd_momentum:
+      return {"momentum_buffer"};
+    case UpdateKind::rmsprop:
+      return {"square_avg"};
+    case UpdateKind::rmsprop_momentum:
+      return {"square_avg", "momentum_buffer"};
+    case UpdateKind::adam:
+      break;
+  }
+  return {"exp_avg", "exp_avg_sq"};
+}
+
+/// True if element i of one's storage belongs to element i of the other's; both dense.
+bool same_order(const at::Tensor& a, const at::Tensor& b) {
+  for (std::int64_t d = 0; d < a.dim(); ++d) {
+    if (a.size(d) > 1 && a.stride(d) != b.stride(d)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool has_kernel(const at::Tensor& value) {
+  return value.is_cpu() && value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense();
+}
+
+at::Tensor in_order_of(const at::Tensor& value, const at::Tensor& grad) {
+  return grad.is_non_overlapping_and_dense() && same_order(value, grad) ? grad : at::empty_like(value).copy_(grad);
+}
+
+}  // namespace
+
+struct Optimizer::Impl {
+  struct Entry {
+    OptimizedParameter parameter;
+    at::Tensor first, second;  ///< undefined where the rule has no such slot
+    at::Tensor step;           ///< int64 scalar on the CPU: updates of this parameter
+  };
+  struct Update {
+    UpdateRule rule;
+    UpdateSlice slice;
+    at::Tensor grad;  ///< keeps the slice's gradient alive
+  };
+
+  OptimizerConfig config;
+  UpdateKind kind;
+  std::vector<Entry> entries;
+  std::int64_t steps = 0;
+
+  Impl(const OptimizerConfig& config_, std::vector<OptimizedParameter> parameters)
+      : config(config_), kind(update_kind(config_)) {
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : parameters) {
+      Entry entry{std::move(parameter), {}, {}, at::zeros({}, at::kLong)};
+      if (update_slots(kind) > 0) {
+        entry.first = at::zeros_like(entry.parameter.value, at::MemoryFormat::Preserve);
+      }
+      if (update_slots(kind) > 1) {
+        entry.second = at::zeros_like(entry.parameter.value, at::MemoryFormat::Preserve);
+      }
+      entries.push_back(std::move(entry));
+    }
+  }
+
+  UpdateRule rule(const Entry& entry, double lr) const {
+    const double decay = entry.parameter.decay ? config.weight_decay : 0.0;
+    const bool decoupled = config.type == OptimizerType::adamw;
+    UpdateRule rule;
+    rule.step_size = lr * entry.parameter.lr_scale;
+    rule.shrink = decoupled ? 1.0 - rule.step_size * decay : 1.0;
+    rule.l2 = decoupled ? 0.0 : decay;
+    rule.eps = config.eps;
+    rule.momentum = config.momentum;
+    rule.nesterov = config.nesterov;
+    rule.beta2 = config.alpha;
+    if (kind == UpdateKind::adam) {
+      const auto t = static_cast<double>(*entry.step.data_ptr<std::int64_t>());
+      rule.beta1 = config.betas[0];
+      rule.beta2 = config.betas[1];
+      rule.step_size /= 1.0 - std::pow(rule.beta1, t);
+      rule.correction = 1.0 / std::sqrt(1.0 - std::pow(rule.beta2, t));
+    }
+    return rule;
+  }
+
+  void step(double lr) {
+    const torch::NoGradGuard no_grad;
+    steps += 1;
+    std::vector<Update> updates;
+    std::vector<std::int64_t> sizes;
+    for (auto& entry : entries) {
+      const at::Tensor& value = entry.parameter.value;
+      if (!value.grad().defined()) {
+        continue;
+      }
+      *entry.step.data_ptr<std::int64_t>() += 1;
+      if (!has_kernel(value)) {
+        reference_update(kind, rule(entry, lr), value, value.grad(), entry.first, entry.second);
+        continue;
+      }
+      const at::Tensor grad = in_order_of(value, value.grad());
+      updates.push_back({rule(entry, lr),
+                         {value.data_ptr<float>(), grad.data_ptr<float>(),
+                          entry.first.defined() ? entry.first.data_ptr<float>() : nullptr,
+                          entry.second.defined() ? entry.second.data_ptr<float>() : nullptr, value.numel()},
+                         grad});
+      sizes.push_back(value.numel());
+    }
+    const auto kernel = optimizer_kernels(cpu_level()).update[static_cast<int>(kind)];
+    parallel_slices(sizes, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+      const UpdateSlice& all = updates[i].slice;
+      kernel(updates[i].rule, {all.value + begin, all.grad + begin, all.first == nullptr ? nullptr : all.first + begin,
+                               all.second == nullptr ? nullptr : all.second + begin, end - begin});
+    });
+  }
+
+  std::vector<at::Tensor> grads() const {
+    std::vector<at::Tensor> result;
+    for (const auto& entry : entries) {
+      if (entry.parameter.value.grad().defined()) {
+        result.push_back(entry.parameter.value.grad());
+      }
+    }
+    return result;
+  }
+
+  NamedTensors state() const {
+    const auto names = slot_names(kind);
+    NamedTensors result;
+    for (const auto& entry : entries) {
+      const std::string prefix = entry.parameter.name + ".";
+      if (kind == UpdateKind::adam) {
+        result.emplace_back(prefix + "step", entry.step);
+      }
+      if (entry.first.defined()) {
+        result.emplace_back(prefix + names[0], entry.first);
+      }
+      if (entry.second.defined()) {
+        result.emplace_back(prefix + names[1], entry.second);
+      }
+    }
+    return result;
+  }
+};
+
+namespace {
+
+/// In chunks that do not depend on the thread count. grads: float32 on the CPU.
+double cpu_sum_of_squares(const std::vector<at::Tensor>& grads) {
+  constexpr std::int64_t kChunk = 1 << 16;
+  struct Chunk {
+    const float* values;
+    std::int64_t size;
+    double sum;
+  };
+  std::vector<at::Tensor> alive;
+  std::vector<Chunk> chunks;
+  for (const auto& grad : grads) {
+    alive.push_back(grad.is_non_overlapping_and_dense() ? grad : grad.contiguous());
+    const float* values = alive.back().data_ptr<float>();
+    for (std::int64_t begin = 0; begin < grad.numel(); begin += kChunk) {
+      chunks.push_back({values + begin, std::min(kChunk, grad.numel() - begin), 0.0});
+    }
+  }
+  const auto sum_of_squares = optimizer_kernels(cpu_level()).sum_of_squares;
+  at::parallel_for(0, static_cast<std::int64_t>(chunks.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      Chunk& chunk = chunks[static_cast<std::size_t>(i)];
+      chunk.sum = sum_of_squares(chunk.values, chunk.size);
+    }
+  });
+  double sum = 0.0;
+  for (const auto& chunk : chunks) {
+    sum += chunk.sum;
+  }
+  return sum;
+}
+
+double sum_of_squares(const std::vector<at::Tensor>& grads) {
+  std::vector<at::Tensor> on_cpu, sums;
+  for (const auto& grad : grads) {
+    if (grad.is_cpu() && grad.scalar_type() == at::kFloat) {
+      on_cpu.push_back(grad);
+    } else {
+      sums.push_back(grad.to(at::kDouble).square_().sum());
+    }
+  }
+  double sum = cpu_sum_of_squares(on_cpu);
+  if (!sums.empty()) {
+    sum += at::stack(sums).sum().item<double>();
+  }
+  return sum;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerConfig& config, std::vector<OptimizedParameter> parameters)
+    : impl_(std::make_unique<Impl>(config, std::move(parameters))) {}
+Optimizer::~Optimizer() = default;
+
+void Optimizer::step(double lr) {
+  impl_->step(lr);
+}
+
+void Optimizer::zero_grad() {
+  for (auto& entry : impl_->entries) {
+    entry.parameter.value.mutable_grad().reset();
+  }
+}
+
+double Optimizer::clip_grad_norm(double max_norm) {
+  const torch::NoGradGuard no_grad;
+  const auto grads = impl_->grads();
+  const double norm = std::sqrt(sum_of_squares(grads));
+  const double scale = max_norm / (norm + 1e-6);
+  if (!(scale >= 1.0)) {
+    for (const auto& grad : grads) {
+      grad.mul_(scale);
+    }
+  }
+  return norm;
+}
+
+std::int64_t Optimizer::steps() const noexcept {
+  return impl_->steps;
+}
+NamedTensors Optimizer::state() const {
+  return impl_->state();
+}
+
+void Optimizer::load_state(const NamedTensors& state, std::int64_t steps) {
+  if (steps < 0) {
+    throw CheckpointError("the saved optimizer state: steps is " + std::to_string(steps) + ", must be 0 or more");
+  }
+  copy_tensors(impl_->state(), state, "the saved optimizer state");
+  impl_->steps = steps;
+}
+
+std::vector<OptimizedParameter> optimized_parameters(const torch::nn::Module& module, const OptimizerConfig& config) {
+  std::vector<OptimizedParameter> parameters;
+  for (const auto& item : module.named_parameters()) {
+    parameters.push_back({item.key(), item.value(), config.decay_norm_and_bias || item.value().dim() > 1, 1.0});
+  }
+  return parameters;
+}
+
+int optimizer_slots(const OptimizerConfig& config) {
+  return update_slots(update_kind(config));
+}
+
+}  // namespace effnetv2
