@@ -18,7 +18,6 @@ cuda::UpdateArguments shared_numbers(const UpdateRule& rule) {
   arguments.take1 = static_cast<float>(1.0 - rule.beta1);
   arguments.keep2 = static_cast<float>(rule.beta2);
   arguments.take2 = static_cast<float>(1.0 - rule.beta2);
-  arguments.correction = static_cast<float>(rule.correction);
   arguments.eps = static_cast<float>(rule.eps);
   arguments.momentum = static_cast<float>(rule.momentum);
   arguments.nesterov = rule.nesterov;
@@ -34,7 +33,8 @@ cuda::Entry entry(const CudaUpdate& update) {
           slice.size,
           static_cast<float>(rule.step_size),
           static_cast<float>(rule.shrink),
-          static_cast<float>(rule.l2)};
+          static_cast<float>(rule.l2),
+          static_cast<float>(rule.correction)};
 }
 
 }  // namespace

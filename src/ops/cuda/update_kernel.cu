@@ -15,7 +15,7 @@ __device__ __forceinline__ float apply(const UpdateArguments& a, const Entry& e,
     const float g = grad + e.l2 * p;
     first = a.keep1 * first + a.take1 * g;
     second = a.keep2 * second + a.take2 * (g * g);
-    return p - e.step_size * (first / (sqrtf(second) * a.correction + a.eps));
+    return p - e.step_size * (first / (sqrtf(second) * e.correction + a.eps));
   } else if constexpr (rule == Rule::sgd) {
     return value - e.step_size * (grad + e.l2 * value);
   } else if constexpr (rule == Rule::sgd_momentum) {

@@ -16,10 +16,10 @@ struct Entry {
   float* first;
   float* second;
   std::int64_t size;
-  float step_size, shrink, l2;
+  float step_size, shrink, l2, correction;
 };
 
-inline constexpr int kEntries = 64;  // what fits the 4 KiB that a launch's arguments may take
+inline constexpr int kEntries = 56;  // what fits the 4 KiB that a launch's arguments may take
 inline constexpr int kChunk = 4096;  // elements of a block
 
 /// One launch: blocks first_block[i] ... first_block[i + 1] - 1 work on entries[i].
@@ -27,7 +27,7 @@ struct UpdateArguments {
   Entry entries[kEntries];
   std::int32_t first_block[kEntries + 1];
   std::int32_t count;
-  float keep1, take1, keep2, take2, correction, eps, momentum;
+  float keep1, take1, keep2, take2, eps, momentum;
   bool nesterov;
 };
 static_assert(sizeof(UpdateArguments) <= 4096);

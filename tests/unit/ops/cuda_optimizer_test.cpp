@@ -27,7 +27,7 @@ UpdateRule rule_of(int i) {
   rule.step_size = 0.01 * (1 + i % 3);
   rule.shrink = i % 2 == 0 ? 1.0 : 0.99;
   rule.l2 = i % 5 == 0 ? 0.1 : 0.0;
-  rule.correction = 1.3;
+  rule.correction = 1.0 + 0.1 * (i % 4);
   rule.momentum = 0.9;
   rule.eps = 1e-6;
   return rule;
