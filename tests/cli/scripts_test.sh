@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# scripts/{setup,build,run,lint}.sh in a copy of them, with stand-ins for the programs that they call.
+set -euo pipefail
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+copy=$temp/copy
+bin=$temp/bin
+calls=$temp/calls
+mkdir "$copy" "$bin" "$temp/elsewhere"
+cp -r "$repo/scripts" "$copy/scripts"
+rm -f "$copy"/scripts/*.py
+touch "$calls"
+export CALLS=$calls
+unset EFFNETV2_SKIP_SETUP
+
+# stand_in PATH: writes a program from stdin.
+stand_in() {
+  mkdir -p "$(dirname "$1")"
+  {
+    echo '#!/usr/bin/env bash'
+    cat
+  } >"$1"
+  chmod +x "$1"
+}
+with_stand_ins() { PATH=$bin:$PATH "$@"; }
+
+# ---- setup.sh
+setup=$copy/scripts/setup.sh
+stand_in "$bin/dpkg-query" <<'SCRIPT'
+[[ -z ${MISSING:-} || ${!#} != "$MISSING" ]] && echo installed
+SCRIPT
+stand_in "$bin/apt-get" <<'SCRIPT'
+echo "apt-get $*" >>"$CALLS"
+echo "the output of apt-get"
+exit "${APT_CODE:-0}"
+SCRIPT
+stand_in "$bin/sudo" <<'SCRIPT'
+exec "$@"
+SCRIPT
+stand_in "$bin/gcc" <<'SCRIPT'
+echo x86_64-linux-gnu
+SCRIPT
+
+expect_exit 0 with_stand_ins "$setup"
+expect_contains "$errors" "packages are there"
+expect_equal "$(cat "$calls")" ""
+MISSING=libcli11-dev expect_exit 0 with_stand_ins "$setup"
+expect_contains "$errors" "installing libcli11-dev"
+expect_equal "$(grep -c update "$calls")" 1
+expect_contains "$calls" "install --no-install-recommends libcli11-dev"
+MISSING=shellcheck expect_exit 0 with_stand_ins "$setup"
+expect_lacks "$calls" "shellcheck"
+MISSING=shellcheck expect_exit 0 with_stand_ins "$setup" --lint
+expect_contains "$calls" "install --no-install-recommends shellcheck"
+MISSING=git APT_CODE=100 expect_exit 6 with_stand_ins "$setup"
+expect_contains "$errors" "the output of apt-get"
+expect_contains "$errors" "$copy/build/logs/setup.log"
+expect_exit 2 with_stand_ins "$setup" --develop
+expect_contains "$errors" "--develop"
+EFFNETV2_SKIP_SETUP=1 MISSING=git expect_exit 0 with_stand_ins "$setup"
+expect_contains "$errors" "skipped"
+
+# Another system: only what the script itself needs is in the path.
+mkdir "$temp/plain"
+for tool in bash env dirname sed; do ln -s "$(command -v "$tool")" "$temp/plain/$tool"; done
+PATH=$temp/plain expect_exit 6 "$setup"
+expect_contains "$errors" "not a Debian system"
+expect_contains "$errors" "LibTorch"
+
+# ---- build.sh
+build=$copy/scripts/build.sh
+stand_in "$bin/cmake" <<'SCRIPT'
+echo "cmake $*" >>"$CALLS"
+if [[ $1 == --preset ]]; then
+  mkdir -p "build/$2" && touch "build/$2/build.ninja"
+else
+  echo "${NINJA_SAYS:-ninja: no work to do.}"
+fi
+exit "${CMAKE_CODE:-0}"
+SCRIPT
+: >"$calls"
+NINJA_SAYS="[3/9] Building CXX object a.o" expect_exit 0 with_stand_ins "$build"
+expect_contains "$calls" "cmake --preset release"
+expect_contains "$errors" "$copy/build/release built in"
+: >"$calls"
+expect_exit 0 with_stand_ins "$build" effnetv2
+expect_lacks "$calls" "--preset"
+expect_contains "$calls" "--target effnetv2"
+expect_contains "$errors" "up to date"
+expect_exit 0 with_stand_ins "$build" --preset asan --werror
+expect_contains "$calls" "cmake --preset asan -DEFFNETV2_WERROR=ON"
+NINJA_SAYS="a.cpp:3:1: error: expected ;" CMAKE_CODE=1 expect_exit 1 with_stand_ins "$build"
+expect_contains "$errors" "a.cpp:3:1: error: expected ;"
+expect_contains "$errors" "$copy/build/logs/build-release.log"
+expect_exit 2 with_stand_ins "$build" --prest asan
+
+# ---- run.sh
+run=$copy/scripts/run.sh
+stand_in "$copy/build/release/effnetv2" <<'SCRIPT'
+echo "$*" >>"$CALLS"
+if [[ "$1 $2" == "config show" ]]; then
+  root=$(jq -r '.data.root' "$3")
+  for word in "$@"; do [[ $word != *data.root=* ]] || root=${word#*data.root=}; done
+  jq -n --arg root "$root" '{data: {root: $root}}'
+fi
+SCRIPT
+mkdir "$copy/configs"
+echo "{\"data\": {\"root\": \"$copy/configs/../data/synth\"}}" >"$copy/configs/quickstart.json"
+echo '{"data": {"root": null}}' >"$temp/elsewhere/own.json"
+cd "$temp/elsewhere"
+
+expect_exit 2 with_stand_ins "$run"
+expect_contains "$errors" "configs/quickstart.json"
+expect_exit 2 with_stand_ins "$run" nothing.json
+expect_contains "$errors" "there is no config nothing.json"
+expect_contains "$errors" "configs/quickstart.json"
+: >"$calls"
+expect_exit 0 with_stand_ins "$run" configs/quickstart.json --set train.epochs=2 --quiet
+expect_contains "$calls" "data synth $copy/data/synth"
+expect_equal "$(tail -n 1 "$calls")" "train $copy/configs/quickstart.json --set train.epochs=2 --quiet"
+expect_no_file "$temp/elsewhere/build"
+: >"$calls"
+expect_exit 0 with_stand_ins "$run" own.json
+expect_lacks "$calls" "data synth"
+expect_equal "$(tail -n 1 "$calls")" "train own.json"
+for form in "--set data.root=/photos" "--set=data.root=/photos"; do
+  : >"$calls"
+  # shellcheck disable=SC2086
+  expect_exit 0 with_stand_ins "$run" configs/quickstart.json $form
+  expect_lacks "$calls" "data synth"
+done
+
+# ---- lint.sh: the order of the rooms and the paths of machines
+tree=$temp/tree
+mkdir -p "$tree/src/data" "$tree/src/train"
+cp -r "$copy/scripts" "$tree/scripts"
+git init -q "$tree"
+cd "$tree"
+echo '#include "effnetv2/core/rng.h"' >"$tree/src/data/loader.cpp"
+echo '#include "effnetv2/data/loader.h"' >"$tree/src/train/trainer.cpp"
+expect_exit 0 "$tree/scripts/lint.sh"
+echo '#include "effnetv2/train/trainer.h"' >>"$tree/src/data/loader.cpp"
+expect_exit 1 "$tree/scripts/lint.sh"
+expect_contains "$errors" "src/data/loader.cpp:2: data includes train"
+mv "$tree/src/data" "$tree/src/attic"
+expect_exit 1 "$tree/scripts/lint.sh"
+expect_contains "$errors" "attic is not a room"
+mv "$tree/src/attic/loader.cpp" "$temp/gone.cpp"
+expect_exit 0 "$tree/scripts/lint.sh"
+printf 'see /%s/somebody/photos\n' home >"$tree/notes.md"
+expect_exit 1 "$tree/scripts/lint.sh"
+expect_contains "$output" "notes.md"
+
+echo "scripts: ok"
