@@ -50,12 +50,12 @@ struct Figure {
 };
 
 Figure circle(Rng& rng) {
-  const Fixed r = pick_length(rng, 6.5, 11.0);
+  const Fixed r = pick_length(rng, 8.0, 11.5);
   return {r, [=](Fixed u, Fixed v) { return u * u + v * v < r * r; }};
 }
 
 Figure ring(Rng& rng) {
-  const Fixed r = pick_length(rng, 8.5, 13.0);
+  const Fixed r = pick_length(rng, 9.5, 13.0);
   const Fixed hole = r * pick(rng, 52, 62) / 100;
   return {r, [=](Fixed u, Fixed v) {
             const Fixed d = u * u + v * v;
@@ -64,7 +64,7 @@ Figure ring(Rng& rng) {
 }
 
 Figure square(Rng& rng) {
-  const Fixed half = pick_length(rng, 6.0, 9.5);
+  const Fixed half = pick_length(rng, 7.5, 10.0);
   return {half * 7 / 5, [=](Fixed u, Fixed v) { return std::max(std::abs(u), std::abs(v)) < half; }};
 }
 
@@ -86,12 +86,12 @@ class Polygon {
 };
 
 Figure triangle(Rng& rng) {
-  const Fixed r = pick_length(rng, 9.5, 13.5);
+  const Fixed r = pick_length(rng, 11.0, 14.5);
   return {r, [edges = Polygon(3, r / 2)](Fixed u, Fixed v) { return edges.outside(u, v) == 0; }};
 }
 
 Figure cross(Rng& rng) {
-  const Fixed arm = pick_length(rng, 8.5, 13.0);
+  const Fixed arm = pick_length(rng, 10.0, 13.5);
   const Fixed half = arm * pick(rng, 24, 32) / 100;
   return {arm, [=](Fixed u, Fixed v) {
             return std::min(std::abs(u), std::abs(v)) < half && std::max(std::abs(u), std::abs(v)) < arm;
@@ -100,22 +100,22 @@ Figure cross(Rng& rng) {
 
 /// A pentagram is its inner pentagon and the points beyond exactly one of its edges.
 Figure star(Rng& rng) {
-  const Fixed r = pick_length(rng, 11.0, 14.5);
+  const Fixed r = pick_length(rng, 12.5, 15.0);
   return {r, [edges = Polygon(5, r * 309 / 1000)](Fixed u, Fixed v) { return edges.outside(u, v) <= 1; }};
 }
 
 Figure stripes(Rng& rng) {
-  const Fixed period = pick_length(rng, 6.0, 10.0);
+  const Fixed period = pick_length(rng, 7.0, 10.0);
   return {0, [=](Fixed u, Fixed) { return modulo(u, period) * 2 < period; }};
 }
 
 Figure checkerboard(Rng& rng) {
-  const Fixed cell = pick_length(rng, 4.5, 7.5);
+  const Fixed cell = pick_length(rng, 5.5, 8.0);
   return {0, [=](Fixed u, Fixed v) { return (modulo(u, 2 * cell) < cell) != (modulo(v, 2 * cell) < cell); }};
 }
 
 Figure dots(Rng& rng) {
-  const Fixed period = pick_length(rng, 7.5, 11.0);
+  const Fixed period = pick_length(rng, 9.0, 12.0);
   const Fixed r = period * pick(rng, 27, 33) / 100;
   return {0, [=](Fixed u, Fixed v) {
             const Fixed x = modulo(u, period) - period / 2;
@@ -176,13 +176,15 @@ const std::vector<std::string>& synthetic_classes() {
 }
 
 Image draw_synthetic(std::int64_t label, std::int64_t index, const SynthOptions& options) {
-  constexpr std::int64_t kLeastContrast = 80;
+  constexpr std::int64_t kLeastContrast = 100;
+  constexpr Fixed kMostPlay = 5 * kUnit;
   Rng rng =
       Rng::stream(options.seed, Purpose::synth, static_cast<std::uint64_t>(label), static_cast<std::uint64_t>(index));
   const Figure figure = kDrawings.at(static_cast<std::size_t>(label)).make(rng);
-  const Direction turned(pick(rng, 0, 359));
-  const Fixed centre_x = pick(rng, figure.reach, kSide - figure.reach);
-  const Fixed centre_y = pick(rng, figure.reach, kSide - figure.reach);
+  const Direction turned(pick(rng, -20, 20));
+  const Fixed play = std::min(kMostPlay, kSide / 2 - figure.reach);
+  const Fixed centre_x = kSide / 2 + pick(rng, -play, play);
+  const Fixed centre_y = kSide / 2 + pick(rng, -play, play);
 
   Colour back, front;
   do {
