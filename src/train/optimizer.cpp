@@ -11,6 +11,8 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/ops/cuda_device.h"
+#include "effnetv2/ops/cuda_optimizer.h"
 #include "effnetv2/ops/optimizer_kernels.h"
 #include "effnetv2/weights/state_dict.h"
 
@@ -59,7 +61,8 @@ bool same_order(const at::Tensor& a, const at::Tensor& b) {
 }
 
 bool has_kernel(const at::Tensor& value) {
-  return value.is_cpu() && value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense();
+  const bool device = value.is_cpu() || (value.is_cuda() && cuda_kernels_built());
+  return device && value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense();
 }
 
 at::Tensor in_order_of(const at::Tensor& value, const at::Tensor& grad) {
@@ -144,12 +147,29 @@ struct Optimizer::Impl {
                          grad});
       sizes.push_back(value.numel());
     }
+    if (!updates.empty() && updates.front().grad.is_cuda()) {
+      update_on_card(updates);
+    } else {
+      update_on_cpu(updates, sizes);
+    }
+  }
+
+  void update_on_cpu(const std::vector<Update>& updates, const std::vector<std::int64_t>& sizes) const {
     const auto kernel = optimizer_kernels(cpu_level()).update[static_cast<int>(kind)];
     parallel_slices(sizes, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
       const UpdateSlice& all = updates[i].slice;
       kernel(updates[i].rule, {all.value + begin, all.grad + begin, all.first == nullptr ? nullptr : all.first + begin,
                                all.second == nullptr ? nullptr : all.second + begin, end - begin});
     });
+  }
+
+  void update_on_card(const std::vector<Update>& updates) const {
+    std::vector<CudaUpdate> all;
+    all.reserve(updates.size());
+    for (const auto& update : updates) {
+      all.push_back({update.rule, update.slice});
+    }
+    cuda_update(kind, all, updates.front().grad.get_device());
   }
 
   std::vector<at::Tensor> grads() const {
