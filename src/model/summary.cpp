@@ -1,0 +1,116 @@
+#include "effnetv2/model/summary.h"
+
+namespace effnetv2 {
+namespace {
+
+/// The map that flows through the network, and what it has cost so far.
+struct Walk {
+  std::int64_t channels = 3, height = 0, width = 0;
+  std::int64_t parameters = 0, macs = 0, activations = 0;
+
+  std::int64_t map() const { return channels * height * width; }
+
+  /// Kept for backward: the convolution's output (for BatchNorm), BatchNorm's (for SiLU) and the result, which the
+  /// next layer's weights need.
+  void conv_bn(std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t groups, bool silu) {
+    height = (height + stride - 1) / stride;
+    width = (width + stride - 1) / stride;
+    const std::int64_t weights = channels / groups * out * kernel * kernel;
+    channels = out;
+    parameters += weights + 2 * out;
+    macs += weights * height * width;
+    activations += (silu ? 3 : 2) * map();
+  }
+
+  void squeeze_excite(std::int64_t squeezed) {
+    const std::int64_t weights = 2 * channels * squeezed;
+    parameters += weights + channels + squeezed;
+    macs += weights;
+    activations += map() + 2 * (channels + squeezed);
+  }
+
+  void block(const BlockSpec& spec) {
+    const bool expands = spec.expanded_channels != spec.in_channels;
+    if (spec.kind == BlockKind::fused_mbconv) {
+      conv_bn(expands ? spec.expanded_channels : spec.out_channels, spec.kernel, spec.stride, 1, true);
+      if (expands) {
+        conv_bn(spec.out_channels, 1, 1, 1, false);
+      }
+      return;
+    }
+    if (expands) {
+      conv_bn(spec.expanded_channels, 1, 1, 1, true);
+    }
+    conv_bn(spec.expanded_channels, spec.kernel, spec.stride, spec.expanded_channels, true);
+    squeeze_excite(spec.squeeze_channels);
+    conv_bn(spec.out_channels, 1, 1, 1, false);
+  }
+
+  void classifier(std::int64_t classes) {
+    activations += 2 * channels;  // the pooled features and their dropout mask
+    parameters += channels * classes + classes;
+    macs += channels * classes;
+    activations += classes;
+    channels = classes;
+    height = width = 1;
+  }
+};
+
+std::string conv_name(std::int64_t kernel) {
+  return std::to_string(kernel) + "x" + std::to_string(kernel);
+}
+
+std::string stage_operation(const BlockSpec& first) {
+  return std::string(first.kind == BlockKind::mbconv ? "MBConv" : "Fused-MBConv") + " x" +
+         std::to_string(first.expanded_channels / first.in_channels) + " " + conv_name(first.kernel);
+}
+
+}  // namespace
+
+Summary summarize(const Architecture& architecture, std::int64_t height, std::int64_t width) {
+  Summary summary;
+  summary.blocks = architecture.blocks();
+  summary.height = height;
+  summary.width = width;
+  summary.num_classes = architecture.num_classes;
+
+  Walk walk;
+  walk.height = height;
+  walk.width = width;
+  walk.activations = walk.map();
+  Walk before = walk;
+  const auto end_row = [&](const std::string& name, const std::string& operation, std::int64_t layers,
+                           std::int64_t stride) {
+    summary.rows.push_back({name, operation, layers, stride, walk.channels, walk.height, walk.width,
+                            walk.parameters - before.parameters, walk.macs - before.macs});
+    before = walk;
+  };
+
+  walk.conv_bn(architecture.stem_channels, 3, architecture.stem_stride, 1, true);
+  end_row("stem", "conv 3x3", 1, architecture.stem_stride);
+  for (std::size_t i = 0; i < architecture.stages.size(); ++i) {
+    const auto& blocks = architecture.stages[i];
+    for (const BlockSpec& block : blocks) {
+      walk.block(block);
+    }
+    end_row("stage " + std::to_string(i + 1), stage_operation(blocks.front()), static_cast<std::int64_t>(blocks.size()),
+            blocks.front().stride);
+  }
+  walk.conv_bn(architecture.head_channels, 1, 1, 1, true);
+  end_row("head", "conv 1x1", 1, 1);
+  walk.classifier(architecture.num_classes);
+  end_row("classifier", "pool, linear", 1, 1);
+
+  summary.parameters = walk.parameters;
+  summary.macs = walk.macs;
+  summary.activations = walk.activations;
+  return summary;
+}
+
+std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
+                                     int activation_bytes) {
+  const std::int64_t copies = 2 + optimizer_slots + (ema ? 1 : 0);  // weights and gradients, both float32
+  return summary.parameters * copies * 4 + summary.activations * batch_size * activation_bytes;
+}
+
+}  // namespace effnetv2
