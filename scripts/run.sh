@@ -41,14 +41,13 @@ fi
 
 # --set can name another data.root than the config does.
 sets=()
-taking_sets=
+previous=
 for argument in "$@"; do
   case $argument in
     --set=*) sets+=("$argument") ;;
-    --set) taking_sets=yes ;;
-    -*) taking_sets= ;;
-    *) [[ -z $taking_sets ]] || sets+=(--set "$argument") ;;
+    *) [[ $previous != --set ]] || sets+=(--set "$argument") ;;
   esac
+  previous=$argument
 done
 data_root=$("$program" config show "$config" "${sets[@]}" | jq -r '.data.root // ""')
 if [[ -n $data_root && $(realpath -m "$data_root") == "$(realpath -m "$synthetic")" ]]; then

@@ -95,7 +95,7 @@ add_grid() {
 
 is_count() { [[ $1 =~ ^[1-9][0-9]{0,5}$ ]]; }
 
-want=''
+in_grid=''
 while (($# > 0)); do
   option=$1
   shift
@@ -107,12 +107,12 @@ while (($# > 0)); do
     --dry-run) dry_run=yes ;;
     -o | --output | --grid | --seeds | --set | --jobs | --threads | --device)
       (($# > 0)) || usage_error "$option needs a value"
-      want=''
+      in_grid=''
       case $option in
         -o | --output) out=$1 ;;
         --grid)
           add_grid "$1"
-          want='grid'
+          in_grid=yes
           ;;
         --seeds)
           [[ $1 =~ ^[0-9]+(,[0-9]+)*$ ]] || usage_error "--seeds '$1': expected numbers, such as 1,2,3"
@@ -122,7 +122,6 @@ while (($# > 0)); do
         --set)
           [[ $1 == ?*=* ]] || usage_error "--set '$1': expected KEY=VALUE"
           shared+=(--set "$1")
-          want='set'
           ;;
         --jobs)
           is_count "$1" || usage_error "--jobs '$1': expected a number from 1 up"
@@ -138,12 +137,9 @@ while (($# > 0)); do
       ;;
     -*) usage_error "unknown option $option" ;;
     *)
-      # --grid a=1,2 b=3,4 and --set a=1 b=2 go on with what looks like a setting.
-      if [[ -n $want && $option == *=* ]]; then
-        case $want in
-          grid) add_grid "$option" ;;
-          set) shared+=(--set "$option") ;;
-        esac
+      # --grid a=1,2 b=3,4 goes on with what looks like a setting.
+      if [[ -n $in_grid && $option == *=* ]]; then
+        add_grid "$option"
       elif [[ -z $base ]]; then
         base=$option
       else
