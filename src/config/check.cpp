@@ -82,7 +82,7 @@ class Checker {
       const ConfigKey* const child = key.child(item.key());
       const std::string child_path = join_path(path, item.key());
       if (child == nullptr) {
-        unknown(key, item.key(), child_path, path);
+        add(child_path, unknown_key_text(key, item.key()));
       }
       item = child != nullptr && this->value(*child, *item, child_path) ? std::next(item) : value.erase(item);
     }
@@ -156,22 +156,6 @@ class Checker {
       object(key, value[i], row_path);
     }
     return issues_.size() == before;
-  }
-
-  void unknown(const ConfigKey& parent, const std::string& name, const std::string& path,
-               const std::string& parent_path) {
-    std::string guess = nearest(name, parent.child_names());
-    if (!guess.empty()) {
-      guess = join_path(parent_path, guess);
-    } else {
-      for (const ConfigKey* leaf : leaf_keys()) {
-        if (guess.empty() && leaf->name == name) {
-          guess = leaf->path;
-        }
-      }
-    }
-    add(path, guess.empty() ? "is not a key; \"effnetv2 config keys\" lists them"
-                            : "is not a key, did you mean \"" + guess + "\"?");
   }
 
   bool wrong(const ConfigKey& key, const json& value, const std::string& path, const std::string& hint = "") {

@@ -113,20 +113,7 @@ std::vector<Step> parse_set_path(const std::string& path) {
       if (key->children.empty()) {
         throw ConfigError(walked + " holds a value, no keys");
       }
-      const std::string prefix = walked.empty() ? "" : walked + ".";
-      std::string guess = nearest(name, key->child_names());
-      if (guess.empty()) {
-        for (const ConfigKey* leaf : leaf_keys()) {
-          if (guess.empty() && leaf->name == name) {
-            guess = leaf->path;
-          }
-        }
-      } else {
-        guess = prefix + guess;
-      }
-      throw ConfigError(
-          join_path(walked, name) + " is not a key" +
-          (guess.empty() ? "; \"effnetv2 config keys\" lists them" : ", did you mean \"" + guess + "\"?"));
+      throw ConfigError(join_path(walked, name) + " " + unknown_key_text(*key, name));
     }
     walked = join_path(walked, name);
     key = child;

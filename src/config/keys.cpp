@@ -107,6 +107,20 @@ std::vector<const ConfigKey*> leaf_keys() {
   return leaves;
 }
 
+std::string unknown_key_text(const ConfigKey& parent, std::string_view name) {
+  std::string guess = nearest(name, parent.child_names());
+  if (!guess.empty()) {
+    guess = parent.child(guess)->path;
+  }
+  for (const ConfigKey* leaf : leaf_keys()) {
+    if (guess.empty() && leaf->name == name) {
+      guess = leaf->path;
+    }
+  }
+  return guess.empty() ? "is not a key; \"effnetv2 config keys\" lists them"
+                       : "is not a key, did you mean \"" + guess + "\"?";
+}
+
 std::string range_text(const Range& range) {
   const bool low = std::isfinite(range.min);
   const bool high = std::isfinite(range.max);

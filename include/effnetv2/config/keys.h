@@ -38,6 +38,10 @@ const ConfigKey& config_keys();
 /// Every key that is not an always-present object, in the documented order.
 std::vector<const ConfigKey*> leaf_keys();
 
+/// What an unknown key `name` in the object `parent` was probably meant to be: the rest of a sentence about it, such as
+/// "is not a key, did you mean \"train.epochs\"?".
+std::string unknown_key_text(const ConfigKey& parent, std::string_view name);
+
 /// "[0, 1)", ">= 1", "> 0"; empty if everything is allowed.
 std::string range_text(const Range& range);
 

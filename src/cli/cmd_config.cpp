@@ -1,0 +1,124 @@
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/config/config.h"
+#include "effnetv2/config/keys.h"
+#include "effnetv2/core/error.h"
+#include "effnetv2/model/architecture.h"
+
+#include "commands.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::vector<std::string> sets;
+  bool markdown = false;
+  CommonOptions common;
+
+  ExperimentConfig load() const {
+    std::vector<std::string> all = sets;
+    for (auto& set : common.as_sets()) {
+      all.push_back(std::move(set));
+    }
+    return load_config(config, all);
+  }
+};
+
+constexpr std::int64_t kUnknownClasses = 1000;
+
+int run_check(const Options& options) {
+  const ExperimentConfig config = options.load();
+  architecture(with_defaults(config.model), config.model.num_classes.value_or(kUnknownClasses));
+  for (const std::string& line : warnings(config)) {
+    std::cout << "warning: " << line << "\n";
+  }
+  std::cout << "ok\n";
+  return kExitDone;
+}
+
+int run_show(const Options& options) {
+  ExperimentConfig config = options.load();
+  config.model = with_defaults(config.model);
+  std::cout << to_json(config).dump(2) << "\n";
+  return kExitDone;
+}
+
+int run_schema() {
+  std::cout << config_schema().dump(2) << "\n";
+  return kExitDone;
+}
+
+int run_keys(const Options& options) {
+  if (options.markdown) {
+    std::cout << config_reference();
+    return kExitDone;
+  }
+  for (const ConfigKey* key : leaf_keys()) {
+    const std::string value = key->field.required ? "required" : key->default_value.dump();
+    std::cout << key->path << "  " << key->type_text() << "  " << value << "  " << key->field.doc << "\n";
+  }
+  return kExitDone;
+}
+
+void add_config_file(CLI::App& verb, Options& options) {
+  verb.add_option("config", options.config, "the experiment, a JSON file")->required();
+  verb.add_option("--set", options.sets, "change a key of the config: a.b=value (repeatable)")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, Run& run) {
+  auto* verb = app.add_subcommand("config", "check, show and explain configs");
+  verb->require_subcommand(1);
+  const auto options = std::make_shared<Options>();
+  const auto add = [&](const std::string& name, const std::string& text, int (*work)(const Options&)) {
+    auto* action = verb->add_subcommand(name, text);
+    add_common(*action, options->common);
+    action->callback([options, &run, work] { run = [options, work] { return work(*options); }; });
+    return action;
+  };
+
+  auto* check = add("check", "list every error of a config, or print ok; touches no data", run_check);
+  add_config_file(*check, *options);
+  check->footer(
+      "Examples:\n"
+      "  effnetv2 config check my.json\n"
+      "  effnetv2 config check configs/imagenette-32.json --set train.optimizer.lr=1e-3");
+
+  auto* show = add("show", "print the config with every key, as a run would store it", run_show);
+  add_config_file(*show, *options);
+  show->footer(
+      "Examples:\n"
+      "  effnetv2 config show configs/quickstart.json\n"
+      "  effnetv2 config show configs/quickstart.json --set model.width_mult=0.25 > narrow.json");
+
+  auto* schema = add("schema", "print the JSON Schema for editors", [](const Options&) { return run_schema(); });
+  schema->footer(
+      "Example:\n"
+      "  effnetv2 config schema > config.schema.json\n"
+      "and \"$schema\": \"config.schema.json\" in a config beside it lets an editor complete and check its keys.");
+
+  auto* keys = add("keys", "list every key: path, values, default, meaning", run_keys);
+  keys->add_flag("--markdown", options->markdown, "as the tables of docs/config.md");
+  keys->footer(
+      "Examples:\n"
+      "  effnetv2 config keys | grep optimizer\n"
+      "  effnetv2 config keys --markdown > docs/config.md");
+
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 config check my.json\n"
+      "  effnetv2 config show my.json --set train.epochs=20\n"
+      "  effnetv2 config keys | grep scheduler");
+}
+
+}  // namespace effnetv2::cli
