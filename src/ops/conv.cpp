@@ -2,10 +2,28 @@
 
 #include <ATen/ATen.h>
 
+#include "effnetv2/ops/depthwise.h"
+
 namespace effnetv2 {
+namespace {
+
+/// Whether our float32 kernels may stand in for at::conv2d, which casts under autocast.
+bool plain_float_on_cpu(const at::Tensor& x, const at::Tensor& weight) {
+  return x.device().is_cpu() && weight.device().is_cpu() && x.scalar_type() == at::kFloat &&
+         weight.scalar_type() == at::kFloat && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
+         c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
+}
+
+}  // namespace
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                   std::int64_t padding, std::int64_t groups) {
+  if (plain_float_on_cpu(x, weight)) {
+    const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
+    if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
+      return depthwise_conv2d(x, weight, stride, padding);
+    }
+  }
   return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, groups);
 }
 
