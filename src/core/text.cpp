@@ -58,6 +58,32 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   return guess.empty() ? "" : ", did you mean \"" + guess + "\"?";
 }
 
+std::string printable(std::string_view name) {
+  std::string text;
+  for (std::size_t i = 0; i < name.size();) {
+    const auto lead = static_cast<unsigned char>(name[i]);
+    std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+    if (lead >= 0xF5 || lead < 0x20 || lead == 0x7F || i + length > name.size()) {
+      length = 0;
+    }
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((static_cast<unsigned char>(name[i + k]) & 0xC0) != 0x80) {
+        length = 0;
+      }
+    }
+    if (length == 0) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\x%02X", lead);
+      text += escaped;
+      ++i;
+    } else {
+      text += name.substr(i, length);
+      i += length;
+    }
+  }
+  return text;
+}
+
 std::string join_words(std::span<const std::string> words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {

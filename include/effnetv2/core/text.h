@@ -17,6 +17,9 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 /// ", did you mean \"x\"?" or "", to append to a message about an unknown `word`.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
+/// `name` with control characters and bytes that are no UTF-8 written as \\xNN, for messages.
+std::string printable(std::string_view name);
+
 /// "a, b and c".
 std::string join_words(std::span<const std::string> words);
 

@@ -7,15 +7,16 @@
 
 namespace effnetv2 {
 
-/// A rectangle of source pixels, possibly fractional, as Pillow's resize(box=...) takes it.
-struct Box {
-  double left, top, right, bottom;
-};
-
 /// Pillow's antialiased Image.resize to the last bit: support scaled by the ratio, two passes, 8-bit fixed point.
-/// width, height >= 1.
+/// width, height >= 1; the image is not empty.
 Image resize(const Image& image, std::int64_t width, std::int64_t height, Interpolation interpolation);
-Image resize(const Image& image, std::int64_t width, std::int64_t height, Interpolation interpolation, const Box& box);
+
+/// Resizes so that the shorter side is `size` and the longer one int(size * long / short), as torchvision's
+/// Resize(size).
+Image resize_shorter_side(const Image& image, std::int64_t size, Interpolation interpolation);
+
+/// The rectangle of `width` x `height` pixels at (left, top); what lies outside the image is black.
+Image crop(const Image& image, std::int64_t left, std::int64_t top, std::int64_t width, std::int64_t height);
 
 /// torchvision's center_crop: offset round((size - crop) / 2), half to even; smaller images are padded with black.
 Image center_crop(const Image& image, std::int64_t width, std::int64_t height);

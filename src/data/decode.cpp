@@ -1,0 +1,81 @@
+#include "effnetv2/data/decode.h"
+
+#include <mutex>
+
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/text.h"
+
+#include "image_format.h"
+
+namespace effnetv2 {
+namespace {
+
+/// Pillow's limit before it speaks of a decompression bomb.
+constexpr std::int64_t kMaxPixels = 178'956'970;
+
+/// The loader has its own threads, and messages are ours to give.
+void set_up_opencv() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    cv::setNumThreads(0);
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  });
+}
+
+std::string read_image_file(const std::filesystem::path& path) {
+  try {
+    return read_file(path);
+  } catch (const EnvironmentError& e) {
+    throw DataError(printable(e.what()));
+  }
+}
+
+ImageHeader checked_header(std::string_view bytes, const std::string& name, bool header_only) {
+  const ImageFormat format = inspect_image(bytes, header_only);
+  if (!format.defect.empty()) {
+    throw DataError(printable(name) + ": " + format.defect);
+  }
+  const auto& [width, height, channels] = format.header;
+  if (width < 1 || height < 1 || width > kMaxPixels || height > kMaxPixels / width) {
+    throw DataError(printable(name) + ": its header says " + std::to_string(width) + " x " + std::to_string(height) +
+                    " pixels; between 1 and " + with_commas(kMaxPixels) + " pixels are accepted");
+  }
+  return format.header;
+}
+
+}  // namespace
+
+Image decode_image(const std::string& bytes, const std::string& name) {
+  set_up_opencv();
+  checked_header(bytes, name, /*header_only=*/false);
+  cv::Mat decoded;
+  try {
+    const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+    decoded = cv::imdecode(view, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+  } catch (const cv::Exception&) {
+    decoded.release();
+  }
+  if (decoded.empty() || decoded.type() != CV_8UC3) {
+    throw DataError(printable(name) + ": cannot be decoded: its contents are damaged or of an unknown kind");
+  }
+  Image image(decoded.cols, decoded.rows);
+  cv::Mat rgb(decoded.rows, decoded.cols, CV_8UC3, image.pixels.data());
+  cv::cvtColor(decoded, rgb, cv::COLOR_BGR2RGB);
+  return image;
+}
+
+Image decode_image(const std::filesystem::path& path) {
+  return decode_image(read_image_file(path), path.string());
+}
+
+ImageHeader read_image_header(const std::filesystem::path& path) {
+  return checked_header(read_image_file(path), path.string(), /*header_only=*/true);
+}
+
+}  // namespace effnetv2

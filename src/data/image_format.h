@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "effnetv2/data/decode.h"
+
+namespace effnetv2 {
+
+/// Reads the header of a JPEG, PNG, BMP or WebP file and checks that the file is whole: decoders accept truncated ones.
+/// On a defect, a description in `defect`; otherwise it is left empty.
+struct ImageFormat {
+  ImageHeader header;
+  std::string defect;
+};
+
+/// header_only: skips the check, which needs the whole file.
+ImageFormat inspect_image(std::string_view bytes, bool header_only);
+
+}  // namespace effnetv2

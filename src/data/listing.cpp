@@ -1,0 +1,330 @@
+#include "effnetv2/data/listing.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/hash.h"
+#include "effnetv2/core/rng.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/data/decode.h"
+
+namespace effnetv2 {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_hidden(const fs::path& path) {
+  return path.filename().string().starts_with('.');
+}
+
+bool has_image_extension(const fs::path& path) {
+  static constexpr std::array<std::string_view, 5> known{".bmp", ".jpeg", ".jpg", ".png", ".webp"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
+/// Entries in byte order, hidden ones left out.
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code code;
+  fs::directory_iterator it(folder, code);
+  for (; !code && it != fs::directory_iterator(); it.increment(code)) {
+    if (!is_hidden(it->path())) {
+      entries.push_back(it->path());
+    }
+  }
+  if (code) {
+    throw DataError(printable(folder.string()) + ": cannot read the folder: " + code.message());
+  }
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  return entries;
+}
+
+std::vector<fs::path> folders_in(const fs::path& folder) {
+  std::vector<fs::path> folders = entries_of(folder);
+  std::erase_if(folders, [](const fs::path& path) {
+    std::error_code ignored;
+    return !fs::is_directory(path, ignored);
+  });
+  return folders;
+}
+
+/// Every image below `folder`. Folders that a link leads back into are not entered again.
+void collect(const fs::path& folder, const fs::path& root, std::int64_t label, std::set<std::pair<dev_t, ino_t>>& above,
+             std::vector<ImageFile>& files) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0 || !above.emplace(info.st_dev, info.st_ino).second) {
+    return;
+  }
+  for (const auto& entry : entries_of(folder)) {
+    struct stat entry_info {};
+    const bool found = ::stat(entry.c_str(), &entry_info) == 0;
+    if (found && S_ISDIR(entry_info.st_mode)) {
+      collect(entry, root, label, above, files);
+    } else if (has_image_extension(entry)) {
+      // a link to nowhere is listed, and is a bad image when it is read
+      files.push_back({entry.lexically_relative(root).generic_string(), label,
+                       found ? static_cast<std::uint64_t>(entry_info.st_size) : 0});
+    }
+  }
+  above.erase({info.st_dev, info.st_ino});
+}
+
+struct ClassFolders {
+  std::vector<std::string> classes;
+  std::vector<ImageFile> files;
+};
+
+ClassFolders read_class_folders(const fs::path& folder, const fs::path& root) {
+  ClassFolders result;
+  for (const auto& path : folders_in(folder)) {
+    const auto before = result.files.size();
+    std::set<std::pair<dev_t, ino_t>> above;
+    collect(path, root, static_cast<std::int64_t>(result.classes.size()), above, result.files);
+    if (result.files.size() == before) {
+      throw DataError(printable(path.string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +
+                      "remove the folder or put images into it");
+    }
+    result.classes.push_back(path.filename().string());
+  }
+  std::sort(result.files.begin(), result.files.end(), [](const ImageFile& a, const ImageFile& b) {
+    return std::pair(a.label, std::string_view(a.path)) < std::pair(b.label, std::string_view(b.path));
+  });
+  return result;
+}
+
+/// A number for each file that depends on the seed and its name alone: ranking by it is a draw that neither the
+/// machine, nor the order of a folder, nor other files change.
+std::uint64_t lot(std::uint64_t seed, std::uint64_t draw, const ImageFile& file) {
+  return Rng::stream(seed, Purpose::split, Fingerprint().add(file.path).value(), draw).next();
+}
+
+/// Positions of `files`, grouped by label or all in one group, each group in the order of its lots.
+std::vector<std::vector<std::size_t>> drawn_order(const std::vector<ImageFile>& files, bool by_class,
+                                                  std::uint64_t seed, std::uint64_t draw) {
+  std::map<std::int64_t, std::vector<std::pair<std::uint64_t, std::size_t>>> groups;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    groups[by_class ? files[i].label : 0].emplace_back(lot(seed, draw, files[i]), i);
+  }
+  std::vector<std::vector<std::size_t>> result;
+  for (auto& [label, group] : groups) {
+    std::sort(group.begin(), group.end());
+    auto& order = result.emplace_back();
+    for (const auto& [number, index] : group) {
+      order.push_back(index);
+    }
+  }
+  return result;
+}
+
+void keep_images_per_class(std::vector<ImageFile>& files, std::int64_t limit, std::uint64_t seed) {
+  std::vector<bool> keep(files.size());
+  for (const auto& order : drawn_order(files, /*by_class=*/true, seed, 0)) {
+    for (std::size_t i = 0; i < order.size() && static_cast<std::int64_t>(i) < limit; ++i) {
+      keep[order[i]] = true;
+    }
+  }
+  std::vector<ImageFile> kept;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (keep[i]) {
+      kept.push_back(std::move(files[i]));
+    }
+  }
+  files = std::move(kept);
+}
+
+/// Moves `val` and `test` shares out of listing.train.
+void split_off(Listing& listing, double val, double test, const SplitConfig& config) {
+  std::vector<int> part(listing.train.size());
+  for (const auto& order : drawn_order(listing.train, config.stratified, config.seed, 1)) {
+    const auto share = [&](double fraction) {
+      return static_cast<std::size_t>(std::lround(fraction * static_cast<double>(order.size())));
+    };
+    const auto val_end = std::min(order.size(), share(val));
+    const auto test_end = std::min(order.size(), val_end + share(test));
+    for (std::size_t i = 0; i < test_end; ++i) {
+      part[order[i]] = i < val_end ? 1 : 2;
+    }
+  }
+  std::array<std::vector<ImageFile>, 3> parts;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    parts[static_cast<std::size_t>(part[i])].push_back(std::move(listing.train[i]));
+  }
+  listing.train = std::move(parts[0]);
+  if (val > 0.0) {
+    listing.val = std::move(parts[1]);
+  }
+  if (test > 0.0) {
+    listing.test = std::move(parts[2]);
+  }
+}
+
+void leave_out_greyscale(Listing& listing, const ProgressFn& progress) {
+  const auto total = static_cast<std::int64_t>(listing.train.size() + listing.val.size() + listing.test.size());
+  std::int64_t done = 0;
+  for (auto* files : {&listing.train, &listing.val, &listing.test}) {
+    listing.greyscale_left_out += static_cast<std::int64_t>(std::erase_if(*files, [&](const ImageFile& file) {
+      if (progress) {
+        progress(++done, total);
+      }
+      try {
+        return read_image_header(listing.root / file.path).channels == 1;
+      } catch (const DataError&) {
+        return false;  // a bad image is dealt with where it is decoded
+      }
+    }));
+  }
+}
+
+void check_every_class(const Listing& listing, const std::vector<ImageFile>& files, const char* split,
+                       const std::string& hint) {
+  std::vector<std::int64_t> counts(listing.classes.size());
+  for (const auto& file : files) {
+    ++counts[static_cast<std::size_t>(file.label)];
+  }
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) {
+      missing.push_back("\"" + printable(listing.classes[i]) + "\"");
+    }
+  }
+  if (!missing.empty()) {
+    throw DataError(printable(listing.root.string()) + ": no " + split + " image of " + join_words(missing) + "; " +
+                    hint);
+  }
+}
+
+std::vector<std::string> read_titles(const fs::path& path, const std::vector<std::string>& classes) {
+  std::map<std::string, std::string> titles;
+  std::string text;
+  try {
+    text = read_file(path);
+  } catch (const EnvironmentError& e) {
+    throw DataError(std::string("data.class_names: ") + e.what());
+  }
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    std::string line = text.substr(begin, end - begin);
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
+      line.pop_back();
+    }
+    const auto space = line.find_first_of(" \t");
+    if (space != std::string::npos) {
+      titles[line.substr(0, space)] = line.substr(line.find_first_not_of(" \t", space));
+    }
+    begin = end + 1;
+  }
+  std::vector<std::string> result;
+  for (const auto& name : classes) {
+    const auto it = titles.find(name);
+    result.push_back(it == titles.end() ? name : it->second);
+  }
+  return result;
+}
+
+bool is_split_name(const fs::path& path) {
+  return path.filename() == "train" || path.filename() == "val" || path.filename() == "test";
+}
+
+/// <root>/{train,val,test}/<class>/*: nothing else lies beside the split folders, so a class may be called "train".
+bool has_split_folders(const std::vector<fs::path>& folders, const fs::path& root) {
+  return std::all_of(folders.begin(), folders.end(), is_split_name) &&
+         std::find(folders.begin(), folders.end(), root / "train") != folders.end();
+}
+
+std::vector<ImageFile> read_split_folder(const Listing& listing, const char* name) {
+  const fs::path folder = listing.root / name;
+  if (!fs::exists(folder)) {
+    return {};
+  }
+  ClassFolders found = read_class_folders(folder, listing.root);
+  if (found.classes != listing.classes) {
+    std::vector<std::string> odd;
+    std::set_symmetric_difference(found.classes.begin(), found.classes.end(), listing.classes.begin(),
+                                  listing.classes.end(), std::back_inserter(odd));
+    for (auto& one : odd) {
+      one = "\"" + printable(one) + "\"";
+    }
+    throw DataError(printable(folder.string()) + ": its classes are not those of " +
+                    printable((listing.root / "train").string()) + ": only in one of them: " + join_words(odd));
+  }
+  return std::move(found.files);
+}
+
+}  // namespace
+
+std::string Listing::fingerprint() const {
+  Fingerprint print;
+  for (const auto& name : classes) {
+    print.add(name);
+  }
+  for (const auto* files : {&train, &val, &test}) {
+    print.add(static_cast<std::uint64_t>(files->size()));
+    for (const auto& file : *files) {
+      print.add(file.path).add(static_cast<std::uint64_t>(file.label)).add(file.bytes);
+    }
+  }
+  return print.hex();
+}
+
+Listing list_images(const DataConfig& config, const ProgressFn& progress) {
+  Listing listing;
+  listing.root = config.root.value_or("");
+  std::error_code ignored;
+  if (!fs::is_directory(listing.root, ignored)) {
+    throw DataError("data.root: there is no folder " + printable(listing.root.string()) +
+                    "; it must hold one folder of images per class");
+  }
+  const auto folders = folders_in(listing.root);
+  const bool split_folders = has_split_folders(folders, listing.root);
+  ClassFolders found = read_class_folders(split_folders ? listing.root / "train" : listing.root, listing.root);
+  listing.classes = std::move(found.classes);
+  listing.train = std::move(found.files);
+  if (listing.classes.empty()) {
+    throw DataError(printable(listing.root.string()) +
+                    ": holds no class folder; images must lie in <root>/<class>/ or <root>/train/<class>/");
+  }
+  if (listing.classes.size() == 1) {
+    throw DataError(printable(listing.root.string()) + ": holds only one class, \"" + printable(listing.classes[0]) +
+                    "\"; at least two are needed");
+  }
+  if (split_folders) {
+    listing.val = read_split_folder(listing, "val");
+    listing.test = read_split_folder(listing, "test");
+  }
+  listing.class_titles = config.class_names ? read_titles(*config.class_names, listing.classes) : listing.classes;
+  if (config.skip_greyscale) {
+    leave_out_greyscale(listing, progress);
+  }
+  if (config.images_per_class) {
+    keep_images_per_class(listing.train, *config.images_per_class, config.split.seed);
+  }
+  // a folder of its own takes the place of a share
+  const double val = listing.val.empty() ? config.split.val : 0.0;
+  const double test = listing.test.empty() ? config.split.test : 0.0;
+  split_off(listing, val, test, config.split);
+
+  const std::string hint = "use more images, other shares in data.split, or data.split.stratified: true";
+  check_every_class(listing, listing.train, "training", hint);
+  if (val > 0.0 || !listing.val.empty()) {
+    check_every_class(listing, listing.val, "validation", hint);
+  }
+  if (test > 0.0 || !listing.test.empty()) {
+    check_every_class(listing, listing.test, "test", hint);
+  }
+  return listing;
+}
+
+}  // namespace effnetv2

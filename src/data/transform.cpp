@@ -1,0 +1,78 @@
+#include "effnetv2/data/transform.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "effnetv2/data/resize.h"
+
+namespace effnetv2 {
+namespace {
+
+struct Rectangle {
+  std::int64_t left, top, width, height;
+};
+
+/// torchvision's RandomResizedCrop.get_params: ten tries, then the largest central crop of a legal ratio.
+Rectangle random_crop(const Image& image, const RandomResizedCropConfig& config, Rng& rng) {
+  const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double area = width * height * rng.uniform(config.scale[0], config.scale[1]);
+    const double ratio = std::exp(rng.uniform(std::log(config.ratio[0]), std::log(config.ratio[1])));
+    const auto w = static_cast<std::int64_t>(std::nearbyint(std::sqrt(area * ratio)));
+    const auto h = static_cast<std::int64_t>(std::nearbyint(std::sqrt(area / ratio)));
+    if (w > 0 && w <= image.width && h > 0 && h <= image.height) {
+      const auto top = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(image.height - h + 1)));
+      const auto left = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(image.width - w + 1)));
+      return {left, top, w, h};
+    }
+  }
+  auto w = image.width, h = image.height;
+  if (width / height < config.ratio[0]) {
+    h = static_cast<std::int64_t>(std::nearbyint(width / config.ratio[0]));
+  } else if (width / height > config.ratio[1]) {
+    w = static_cast<std::int64_t>(std::nearbyint(height * config.ratio[1]));
+  }
+  return {(image.width - w) / 2, (image.height - h) / 2, w, h};
+}
+
+}  // namespace
+
+Transform::Transform(const DataConfig& config, Mode mode) : config_(config), mode_(mode) {}
+
+std::int64_t Transform::image_size() const {
+  return config_.image_size;
+}
+
+bool Transform::prepared_is_final_size() const {
+  return mode_ == Mode::eval || !config_.augment.random_resized_crop;
+}
+
+Image Transform::prepare(Image decoded) const {
+  if (!prepared_is_final_size()) {
+    return decoded;
+  }
+  const auto size = config_.image_size;
+  if (config_.resize == ResizeMode::squash) {
+    return resize(decoded, size, size, config_.interpolation);
+  }
+  return center_crop(resize_shorter_side(decoded, config_.resize_size.value_or(size), config_.interpolation), size,
+                     size);
+}
+
+Image Transform::augment(Image prepared, Rng& rng) const {
+  if (mode_ == Mode::eval) {
+    return prepared;
+  }
+  if (const auto& config = config_.augment.random_resized_crop) {
+    const Rectangle r = random_crop(prepared, *config, rng);
+    prepared = resize(crop(prepared, r.left, r.top, r.width, r.height), config_.image_size, config_.image_size,
+                      config_.interpolation);
+  }
+  if (config_.augment.flip > 0.0 && rng.uniform() < config_.augment.flip) {
+    flip_horizontal(prepared);
+  }
+  return prepared;
+}
+
+}  // namespace effnetv2
