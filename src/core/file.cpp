@@ -154,7 +154,8 @@ void make_directories(const std::filesystem::path& directory) {
   std::error_code code;
   std::filesystem::create_directories(directory, code);
   if (code) {
-    throw EnvironmentError(directory.string() + ": cannot make the folder: " + code.message());
+    errno = code.value();
+    fail("make the folder", directory);
   }
   sync_directory(folder_of(directory));
 }

@@ -31,6 +31,7 @@ struct Log::Impl {
   std::mutex mutex;
   std::shared_ptr<spdlog::logger> console;
   std::shared_ptr<spdlog::logger> file;
+  bool verbose = false;
   std::function<void()> before, after;
 
   void write(spdlog::level::level_enum level, const std::string& line) {
@@ -53,6 +54,7 @@ struct Log::Impl {
 Log::Log(LogLevel stderr_level) : impl_(std::make_unique<Impl>()) {
   impl_->console = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_st>());
   impl_->console->set_level(to_spdlog(stderr_level));
+  impl_->verbose = stderr_level == LogLevel::debug;
   impl_->console->set_pattern("%v");
   impl_->console->flush_on(spdlog::level::trace);
 }
@@ -70,7 +72,7 @@ void Log::add_file(const std::filesystem::path& path) {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path.string());
     auto file = std::make_shared<spdlog::logger>("", std::move(sink));
     file->set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
-    file->set_level(spdlog::level::debug);
+    file->set_level(impl_->verbose ? spdlog::level::debug : spdlog::level::info);
     file->flush_on(spdlog::level::trace);
     const std::lock_guard lock(impl_->mutex);
     impl_->file = std::move(file);

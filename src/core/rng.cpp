@@ -1,9 +1,13 @@
 #include "effnetv2/core/rng.h"
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace effnetv2 {
+
+static_assert(std::numeric_limits<double>::is_iec559 && std::numeric_limits<double>::digits == 53,
+              "uniform() and with it every run relies on it");
 
 std::uint64_t Rng::below(std::uint64_t n) noexcept {
   // rejects the short last interval, so every remainder is equally likely

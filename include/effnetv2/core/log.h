@@ -13,7 +13,7 @@ enum class LogLevel { debug, info, warn, error };
 /// Thread-safe. The library is handed one; it never prints by itself.
 class Log {
  public:
-  /// Lines below `stderr_level` are kept from stderr; the file takes info and above, or debug if asked.
+  /// Lines below `stderr_level` are kept from stderr; the file takes info and above, and debug if stderr does.
   explicit Log(LogLevel stderr_level = LogLevel::info);
   ~Log();
   Log(const Log&) = delete;
@@ -22,6 +22,7 @@ class Log {
   /// A log that keeps everything to itself, for tests and for verbs with --json.
   static std::shared_ptr<Log> silent();
 
+  /// Appends to `path` from now on, with time and level. Throws EnvironmentError if it cannot be opened.
   void add_file(const std::filesystem::path& path);
   void debug(const std::string& line);
   void info(const std::string& line);
