@@ -240,7 +240,7 @@ double sum_of_squares(const std::vector<at::Tensor>& grads) {
     if (grad.is_cpu() && grad.scalar_type() == at::kFloat) {
       on_cpu.push_back(grad);
     } else {
-      sums.push_back(grad.to(at::kDouble).square_().sum());
+      sums.push_back(grad.to(at::kDouble).square().sum());
     }
   }
   double sum = cpu_sum_of_squares(on_cpu);
