@@ -8,6 +8,7 @@ find_package(spdlog REQUIRED)
 
 if(EFFNETV2_CUDA)
   enable_language(CUDA)
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the one that LibTorch uses
   # LibTorch's package wants the card architectures under a name and form of its own (90 is 9.0 there), and warns that
   # it ignores CMake's. Given none it looks for a card, which a build machine need not have.
   if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
