@@ -82,7 +82,7 @@ class Builder : public nlohmann::json_sax<json> {
   bool key(std::string& name) override {
     key_ = std::move(name);
     if (stack_.back()->contains(key_)) {
-      add_error(offset(), join_path(path(), key_) + " is there twice; an object may have a key only once");
+      add_error(key_start() + 1, join_path(path(), key_) + " is there twice; an object may have a key only once");
     }
     return true;
   }
@@ -102,8 +102,9 @@ class Builder : public nlohmann::json_sax<json> {
     const std::size_t at = std::min(position > 0 ? position - 1 : 0, text_.size());
     const auto before = text_.substr(0, at).find_last_not_of(" \t\r\n");
     std::string hint;
-    if ((token == "}" || token == "]") && before != std::string_view::npos && text_[before] == ',') {
-      hint = "; remove the comma before the closing " + token;
+    const char last = at < text_.size() ? text_[at] : ' ';
+    if ((last == '}' || last == ']') && before != std::string_view::npos && text_[before] == ',') {
+      hint = "; remove the comma before the closing " + std::string(1, last);
     } else if (text_.find_first_not_of(" \t\r\n") == std::string_view::npos) {
       what = "the document is empty";
       hint = "; the smallest config is {}";
@@ -156,6 +157,22 @@ class Builder : public nlohmann::json_sax<json> {
   /// Where the value is that comes next, inside a container.
   std::string here() const {
     return stack_.back()->is_array() ? join_path(path(), stack_.back()->size()) : join_path(path(), key_);
+  }
+
+  /// Where the key that was just read begins: its opening quote.
+  std::size_t key_start() const {
+    const auto is_escaped = [&](std::size_t at) {
+      std::size_t backslashes = 0;
+      while (backslashes < at && text_[at - 1 - backslashes] == '\\') {
+        ++backslashes;
+      }
+      return backslashes % 2 == 1;
+    };
+    std::size_t at = offset() - 2;
+    while (text_[at] != '"' || is_escaped(at)) {
+      --at;
+    }
+    return at;
   }
 
   std::size_t offset() const { return static_cast<std::size_t>(read_ - text_.data()); }
