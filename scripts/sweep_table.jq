@@ -18,5 +18,5 @@ any(.[]; .result.test.top1? != null) as $test
      + (column(.best.val_loss) | [(mean | fixed(4)), (sd | fixed(4))])
      + (if $test then (column(.test.top1) | [(mean | fixed(4)), (sd | fixed(4))]) else [] end)
      + [(column(.best.epoch) | mean | fixed(1)), (column(.epochs) | mean | fixed(1)),
-        (column(.seconds / 60) | mean | fixed(1))])
+        (column(.seconds / 60) | mean | fixed(2))])
 | @tsv
