@@ -1,12 +1,21 @@
+#include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/data/idx.h"
+#include "effnetv2/data/statistics.h"
 #include "effnetv2/data/synth.h"
+#include "effnetv2/data/verify.h"
 
 #include "commands.h"
 #include "progress_bar.h"
@@ -14,20 +23,129 @@
 namespace effnetv2::cli {
 namespace {
 
+constexpr int kExitBadData = 3;
+
 struct Options {
-  std::string directory;
+  std::string directory, images, labels;
   SynthOptions synth;
+  std::int64_t size = 64;
+  bool json = false;
   CommonOptions common;
+
+  int workers() const {
+    const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+    return static_cast<int>(common.threads.value_or(cores));
+  }
 };
 
-int run_synth(const Options& options) {
+/// Runs `work` with a progress bar; 130 if a signal ended it early.
+template <typename Work>
+int with_bar(const Options& options, const char* label, const Work& work) {
   const auto log = options.common.make_log();
-  ProgressBar bar(*log, "drawing", "img", !options.common.quiet);
-  write_synthetic_dataset(options.directory, options.synth,
-                          [&](std::int64_t done, std::int64_t total) { bar.update(done, total); });
-  bar.finish();
-  std::cout << options.directory << "\n";
-  return kExitDone;
+  ProgressBar bar(*log, label, "img", !options.common.quiet);
+  install_stop_handlers();
+  const int code = work([&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, bar);
+  return stop_requested() ? kExitInterrupted : code;
+}
+
+int run_synth(const Options& options) {
+  return with_bar(options, "drawing", [&](const ProgressFn& progress, ProgressBar& bar) {
+    write_synthetic_dataset(options.directory, options.synth, progress);
+    bar.finish();
+    if (!stop_requested()) {
+      std::cout << options.directory << "\n";
+    }
+    return kExitDone;
+  });
+}
+
+nlohmann::ordered_json to_json(const Verification& found) {
+  nlohmann::ordered_json json{{"images", found.images}, {"clean", found.clean()}};
+  json["classes"] = json["bad"] = json["duplicates"] = nlohmann::ordered_json::array();
+  for (const auto& one : found.classes) {
+    json["classes"].push_back({{"name", printable(one.name)}, {"images", one.images}});
+  }
+  for (const auto& one : found.bad) {
+    json["bad"].push_back({{"path", printable(one.path)}, {"reason", one.reason}});
+  }
+  for (const auto& one : found.duplicates) {
+    std::vector<std::string> paths;
+    std::transform(one.paths.begin(), one.paths.end(), std::back_inserter(paths), printable);
+    json["duplicates"].push_back(
+        {{"paths", paths}, {"across_classes", one.across_classes}, {"across_splits", one.across_splits}});
+  }
+  return json;
+}
+
+void print(const Verification& found) {
+  for (const auto& one : found.classes) {
+    std::printf("%9s  %s\n", with_commas(one.images).c_str(), printable(one.name).c_str());
+  }
+  for (const auto& one : found.bad) {
+    std::printf("bad: %s\n", one.reason.c_str());
+  }
+  for (const auto& one : found.duplicates) {
+    std::printf("same bytes%s%s:\n", one.across_classes ? " in different classes" : "",
+                one.across_splits ? " in different splits" : "");
+    for (const auto& path : one.paths) {
+      std::printf("  %s\n", printable(path).c_str());
+    }
+  }
+  std::printf("%s images: %zu bad, %zu groups of duplicates\n", with_commas(found.images).c_str(), found.bad.size(),
+              found.duplicates.size());
+}
+
+int run_verify(const Options& options) {
+  return with_bar(options, "decoding", [&](const ProgressFn& progress, ProgressBar& bar) {
+    const Verification found = verify_images(options.directory, options.workers(), progress);
+    bar.finish();
+    if (options.json) {
+      std::cout << to_json(found).dump(2) << "\n";
+    } else {
+      print(found);
+    }
+    return found.clean() ? kExitDone : kExitBadData;
+  });
+}
+
+int run_stats(const Options& options) {
+  return with_bar(options, "decoding", [&](const ProgressFn& progress, ProgressBar& bar) {
+    const Statistics s = measure_images(options.directory, options.size, options.workers(), progress);
+    bar.finish();
+    if (options.json) {
+      nlohmann::ordered_json json{{"images", s.images},
+                                  {"bad", s.bad},
+                                  {"greyscale", s.greyscale},
+                                  {"mean", s.mean},
+                                  {"std", s.std},
+                                  {"width", {s.least_width, s.most_width}},
+                                  {"height", {s.least_height, s.most_height}}};
+      for (const auto& one : s.classes) {
+        json["classes"].push_back({{"name", printable(one.name)}, {"images", one.images}});
+      }
+      std::cout << json.dump(2) << "\n";
+      return kExitDone;
+    }
+    for (const auto& one : s.classes) {
+      std::printf("%9s  %s\n", with_commas(one.images).c_str(), printable(one.name).c_str());
+    }
+    std::printf("%s images, %s greyscale, %s bad; %lld to %lld wide, %lld to %lld high\n",
+                with_commas(s.images).c_str(), with_commas(s.greyscale).c_str(), with_commas(s.bad).c_str(),
+                static_cast<long long>(s.least_width), static_cast<long long>(s.most_width),
+                static_cast<long long>(s.least_height), static_cast<long long>(s.most_height));
+    std::printf("\"mean\": [%.4f, %.4f, %.4f], \"std\": [%.4f, %.4f, %.4f]\n", s.mean[0], s.mean[1], s.mean[2],
+                s.std[0], s.std[1], s.std[2]);
+    return kExitDone;
+  });
+}
+
+int run_from_idx(const Options& options) {
+  return with_bar(options, "writing", [&](const ProgressFn& progress, ProgressBar& bar) {
+    const auto count = convert_idx(options.images, options.labels, options.directory, progress);
+    bar.finish();
+    std::cout << with_commas(count) << " images in " << options.directory << "\n";
+    return kExitDone;
+  });
 }
 
 }  // namespace
@@ -36,13 +154,44 @@ void add_data(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("data", "make and check data sets");
   verb->require_subcommand(1);
   const auto options = std::make_shared<Options>();
-  auto* synth = verb->add_subcommand("synth", "draw a small data set of ten kinds of shapes and textures");
+  const auto add = [&](const char* name, const char* what, int (*work)(const Options&)) {
+    auto* sub = verb->add_subcommand(name, what);
+    sub->callback([options, work, &run] { run = [options, work] { return work(*options); }; });
+    return sub;
+  };
+
+  auto* synth = add("synth", "draw a small data set of ten kinds of shapes and textures", run_synth);
   synth->add_option("dir", options->directory, "where to")->required();
   synth->add_option("--images-per-class", options->synth.images_per_class, "how many")->capture_default_str();
   synth->add_option("--size", options->synth.size, "pixels of a side")->capture_default_str();
   synth->add_option("--seed", options->synth.seed, "another seed, other pictures")->capture_default_str();
-  add_common(*synth, options->common);
-  synth->callback([options, &run] { run = [options] { return run_synth(*options); }; });
+
+  auto* verify =
+      add("verify", "list unreadable images, duplicates and class sizes; exit 3 if something is wrong", run_verify);
+  verify->add_option("dir", options->directory, "a folder with one folder of images per class")->required();
+  verify->add_flag("--json", options->json, "one JSON document on stdout");
+
+  auto* stats = add("stats", "counts, sizes, and the mean and standard deviation of each channel", run_stats);
+  stats->add_option("dir", options->directory, "a folder with one folder of images per class")->required();
+  stats->add_option("--size", options->size, "squash images to this side first; 0: take them as they are")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  stats->add_flag("--json", options->json, "one JSON document on stdout");
+
+  auto* from_idx = add("from-idx", "turn MNIST's files into folders of PNG images", run_from_idx);
+  from_idx->add_option("images", options->images, "such as train-images-idx3-ubyte")->required();
+  from_idx->add_option("labels", options->labels, "such as train-labels-idx1-ubyte")->required();
+  from_idx->add_option("dir", options->directory, "where to; a new folder")->required();
+
+  for (auto* sub : {synth, verify, stats, from_idx}) {
+    add_common(*sub, options->common);
+  }
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 data synth shapes\n"
+      "  effnetv2 data verify photos\n"
+      "  effnetv2 data stats photos --size 128\n"
+      "  effnetv2 data from-idx train-images-idx3-ubyte train-labels-idx1-ubyte mnist/train");
 }
 
 }  // namespace effnetv2::cli
