@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "effnetv2/ops/dense.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {
@@ -14,6 +15,18 @@ bool plain_float_on_cpu(const at::Tensor& x, const at::Tensor& weight) {
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
 }
 
+/// Whether dense_conv2d() is the faster one (docs/performance.md).
+bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, std::int64_t padding) {
+  const std::int64_t positions = x.size(2) * x.size(3);
+  if (cpu_level() == CpuLevel::baseline || x.size(1) < 8 || weight.size(2) != weight.size(3)) {
+    return false;
+  }
+  if (weight.size(2) == 1 && stride == 1 && padding == 0) {
+    return x.size(0) * positions >= 32;
+  }
+  return x.size(0) >= 8 && positions <= 1024;
+}
+
 }  // namespace
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
@@ -22,6 +35,9 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
     if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
+    }
+    if (groups == 1 && worth_our_own(x, weight, stride, padding)) {
+      return dense_conv2d(x, weight, bias, stride, padding);
     }
   }
   return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, groups);

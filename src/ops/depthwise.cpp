@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "conv_geometry.h"
 #include "cpu/depthwise.h"
 
 namespace effnetv2 {
@@ -35,37 +36,6 @@ const DepthwiseKernels& kernels([[maybe_unused]] CpuLevel level) {
   }
 #endif
   return baseline::depthwise_kernels;
-}
-
-std::int64_t output_size(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-  return (size + 2 * padding - kernel) / stride + 1;
-}
-
-/// For each output position, the taps inside [0, size): input = output * stride - padding + tap.
-std::vector<Taps> forward_taps(std::int64_t size, std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
-                               std::int64_t padding) {
-  std::vector<Taps> taps;
-  for (std::int64_t o = 0; o < outputs; ++o) {
-    const std::int64_t origin = o * stride - padding;
-    const std::int64_t first = std::max<std::int64_t>(0, -origin);
-    const std::int64_t last = std::min(kernel, size - origin);
-    taps.push_back({origin + first, first, std::max<std::int64_t>(0, last - first)});
-  }
-  return taps;
-}
-
-/// For each input position, the taps through which it meets an output inside [0, outputs). From one to the next the
-/// output grows by 1 and the tap falls by `stride`.
-std::vector<Taps> backward_taps(std::int64_t size, std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
-                                std::int64_t padding) {
-  std::vector<Taps> taps;
-  for (std::int64_t i = 0; i < size; ++i) {
-    const std::int64_t reach = i + padding;
-    const std::int64_t first = reach < kernel ? 0 : (reach - kernel) / stride + 1;
-    const std::int64_t last = std::min(reach / stride + 1, outputs);
-    taps.push_back(first < last ? Taps{first, reach - first * stride, last - first} : Taps{0, 0, 0});
-  }
-  return taps;
 }
 
 /// [C, 1, k, k] to [k * k, C].
@@ -113,9 +83,9 @@ struct DepthwiseFunction : torch::autograd::Function<DepthwiseFunction> {
     at::Tensor grad_x;
     at::Tensor grad_weight;
     if (at::GradMode::is_enabled()) {
-      std::tie(grad_x, grad_weight, std::ignore) =
-          at::convolution_backward(grads[0], x, weight, c10::nullopt, {stride, stride}, {padding, padding}, {1, 1},
-                                   false, {0, 0}, weight.size(0), {for_x, for_weight, false});
+      std::tie(grad_x, grad_weight, std::ignore) = at::convolution_backward(
+          grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {stride, stride}, {padding, padding}, {1, 1}, false,
+          {0, 0}, weight.size(0), {for_x, for_weight, false});
     } else {
       if (for_x) {
         grad_x = depthwise_grad_input(grads[0], x, weight, stride, padding, cpu_level());
@@ -149,8 +119,8 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std:
   const std::int64_t kernel = weight.size(2);
   const std::int64_t height = output_size(x.size(2), kernel, stride, padding);
   const std::int64_t width = output_size(x.size(3), kernel, stride, padding);
-  const auto rows = forward_taps(x.size(2), height, kernel, stride, padding);
-  const auto columns = forward_taps(x.size(3), width, kernel, stride, padding);
+  const auto rows = forward_taps(x.size(2), kernel, stride, padding);
+  const auto columns = forward_taps(x.size(3), kernel, stride, padding);
   const at::Tensor source = channels_last(x);
   const at::Tensor filter = channels_innermost(weight);
   at::Tensor y = at::empty({x.size(0), x.size(1), height, width}, x.options(), at::MemoryFormat::ChannelsLast);
@@ -164,8 +134,8 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std:
 at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                 std::int64_t stride, std::int64_t padding, CpuLevel level) {
   const std::int64_t kernel = weight.size(2);
-  const auto rows = backward_taps(x.size(2), grad.size(2), kernel, stride, padding);
-  const auto columns = backward_taps(x.size(3), grad.size(3), kernel, stride, padding);
+  const auto rows = backward_taps(x.size(2), kernel, stride, padding);
+  const auto columns = backward_taps(x.size(3), kernel, stride, padding);
   const at::Tensor source = channels_last(grad);
   const at::Tensor filter = channels_innermost(weight);
   at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
@@ -183,8 +153,8 @@ at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, co
   const std::int64_t images = x.size(0);
   const std::int64_t channels = x.size(1);
   const std::int64_t kernel = weight.size(2);
-  const auto rows = forward_taps(x.size(2), grad.size(2), kernel, stride, padding);
-  const auto columns = forward_taps(x.size(3), grad.size(3), kernel, stride, padding);
+  const auto rows = forward_taps(x.size(2), kernel, stride, padding);
+  const auto columns = forward_taps(x.size(3), kernel, stride, padding);
   const at::Tensor source = channels_last(x);
   const at::Tensor grad_output = channels_last(grad);
   const DepthwiseReduce reduce{channels,

@@ -6,7 +6,7 @@
 
 namespace effnetv2 {
 
-/// 2-D convolution, differentiable once, with the fastest implementation there is for the shape and device.
+/// 2-D convolution, differentiable, with the fastest implementation there is for the shape and device.
 /// \param x       [N, C, H, W]
 /// \param weight  [O, C / groups, k, k]
 /// \param bias    [O], or undefined for none

@@ -1,48 +1,35 @@
 #include "effnetv2/ops/depthwise.h"
 
-#include <string>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "support/convolution.h"
+
 namespace effnetv2 {
 namespace {
 
-struct Case {
-  std::int64_t images, channels, height, width, kernel, stride, padding;
-};
+using test::channels_last;
+using test::ConvCase;
+using test::distance;
 
-std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << "N" << c.images << "_C" << c.channels << "_" << c.height << "x" << c.width << "_k" << c.kernel << "_s"
-             << c.stride << "_p" << c.padding;
+/// A ConvCase with one filter per channel.
+ConvCase depthwise(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
+                   std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+  return {images, channels, height, width, channels, kernel, stride, padding, channels};
 }
 
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-at::Tensor reference(const at::Tensor& x, const at::Tensor& weight, const Case& c) {
-  return at::conv2d(x, weight, {}, {c.stride, c.stride}, {c.padding, c.padding}, {1, 1}, c.channels);
-}
-
-/// Largest difference in units of the largest value.
-double distance(const at::Tensor& actual, const at::Tensor& expected) {
-  EXPECT_EQ(actual.sizes(), expected.sizes());
-  return ((actual.to(at::kDouble) - expected).abs().max() / expected.abs().max().clamp_min(1e-30)).item<double>();
-}
-
-class Depthwise : public testing::TestWithParam<Case> {};
+class Depthwise : public testing::TestWithParam<ConvCase> {};
 
 TEST_P(Depthwise, EqualsItsTwinInFloat64AtEveryLevel) {
-  const Case c = GetParam();
+  const ConvCase c = GetParam();
   at::manual_seed(1);
-  const at::Tensor x = channels_last(at::randn({c.images, c.channels, c.height, c.width}));
-  const at::Tensor weight = at::randn({c.channels, 1, c.kernel, c.kernel});
+  const at::Tensor x = test::random_input(c);
+  const at::Tensor weight = test::random_weight(c);
   const at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
   const at::Tensor exact_weight = weight.to(at::kDouble).requires_grad_();
-  const at::Tensor exact = reference(exact_x, exact_weight, c);
+  const at::Tensor exact = test::twin(exact_x, exact_weight, {}, c);
   const at::Tensor grad = channels_last(at::randn(exact.sizes()));
   const auto exact_grads = torch::autograd::grad({exact}, {exact_x, exact_weight}, {grad.to(at::kDouble)});
   for (const CpuLevel level : supported_cpu_levels()) {
@@ -57,22 +44,18 @@ TEST_P(Depthwise, EqualsItsTwinInFloat64AtEveryLevel) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Depthwise,
-    testing::Values(Case{2, 8, 1, 1, 3, 1, 1}, Case{7, 1536, 1, 1, 3, 1, 1}, Case{1, 1, 1, 1, 3, 2, 1},
-                    Case{2, 48, 2, 2, 3, 1, 1}, Case{7, 17, 2, 2, 3, 2, 1}, Case{2, 3, 3, 5, 3, 1, 1},
-                    Case{1, 17, 3, 5, 3, 2, 1}, Case{7, 48, 7, 7, 3, 1, 1}, Case{2, 40, 7, 7, 3, 2, 1},
-                    Case{1, 100, 9, 16, 3, 1, 1}, Case{2, 33, 16, 9, 3, 2, 1}, Case{2, 48, 7, 7, 5, 1, 2},
-                    Case{2, 17, 11, 8, 5, 2, 2}, Case{1, 24, 2, 2, 5, 1, 2}, Case{2, 8, 9, 8, 7, 1, 3},
-                    Case{2, 9, 9, 8, 7, 2, 3}, Case{2, 40, 5, 6, 3, 1, 0}, Case{1, 16, 6, 5, 3, 3, 2},
-                    Case{1, 19, 4, 5, 1, 1, 0}, Case{1, 19, 4, 5, 1, 2, 0}, Case{1, 16, 1, 1, 3, 1, 4},
-                    Case{33, 136, 2, 2, 3, 1, 1}, Case{1, 8, 3, 3, 3, 2, 5}),
-    [](const auto& test) {
-      std::ostringstream name;
-      name << test.param;
-      return name.str();
-    });
+    testing::Values(depthwise(2, 8, 1, 1, 3, 1, 1), depthwise(7, 1536, 1, 1, 3, 1, 1), depthwise(1, 1, 1, 1, 3, 2, 1),
+                    depthwise(2, 48, 2, 2, 3, 1, 1), depthwise(7, 17, 2, 2, 3, 2, 1), depthwise(2, 3, 3, 5, 3, 1, 1),
+                    depthwise(1, 17, 3, 5, 3, 2, 1), depthwise(7, 48, 7, 7, 3, 1, 1), depthwise(2, 40, 7, 7, 3, 2, 1),
+                    depthwise(1, 100, 9, 16, 3, 1, 1), depthwise(2, 33, 16, 9, 3, 2, 1),
+                    depthwise(2, 48, 7, 7, 5, 1, 2), depthwise(2, 17, 11, 8, 5, 2, 2), depthwise(1, 24, 2, 2, 5, 1, 2),
+                    depthwise(2, 8, 9, 8, 7, 1, 3), depthwise(2, 9, 9, 8, 7, 2, 3), depthwise(2, 40, 5, 6, 3, 1, 0),
+                    depthwise(1, 16, 6, 5, 3, 3, 2), depthwise(1, 19, 4, 5, 1, 1, 0), depthwise(1, 19, 4, 5, 1, 2, 0),
+                    depthwise(1, 16, 1, 1, 3, 1, 4), depthwise(33, 136, 2, 2, 3, 1, 1), depthwise(1, 8, 3, 3, 3, 2, 5)),
+    [](const auto& test) { return test::name(test.param); });
 
 /// One forward and backward pass through autograd.
-std::vector<at::Tensor> step(const at::Tensor& x, const at::Tensor& weight, const Case& c) {
+std::vector<at::Tensor> step(const at::Tensor& x, const at::Tensor& weight, const ConvCase& c) {
   const at::Tensor leaf_x = x.detach().requires_grad_();
   const at::Tensor leaf_weight = weight.detach().requires_grad_();
   const at::Tensor y = depthwise_conv2d(leaf_x, leaf_weight, c.stride, c.padding);
@@ -81,12 +64,13 @@ std::vector<at::Tensor> step(const at::Tensor& x, const at::Tensor& weight, cons
   return results;
 }
 
-TEST(DepthwiseConv2d, HasTheSameBitsInEveryRunAndForAnyNumberOfThreads) {
+TEST(DepthwiseConv2d, HasTheSameBitsInEveryRunAndForAnyThreadCount) {
   const int before = at::get_num_threads();
-  for (const Case& c : {Case{33, 96, 2, 2, 3, 1, 1}, Case{16, 200, 7, 9, 3, 2, 1}, Case{64, 512, 1, 1, 3, 1, 1}}) {
+  for (const ConvCase& c :
+       {depthwise(33, 96, 2, 2, 3, 1, 1), depthwise(16, 200, 7, 9, 3, 2, 1), depthwise(64, 512, 1, 1, 3, 1, 1)}) {
     at::manual_seed(2);
-    const at::Tensor x = channels_last(at::randn({c.images, c.channels, c.height, c.width}));
-    const at::Tensor weight = at::randn({c.channels, 1, 3, 3});
+    const at::Tensor x = test::random_input(c);
+    const at::Tensor weight = test::random_weight(c);
     at::set_num_threads(1);
     const auto expected = step(x, weight, c);
     for (const int threads : {1, 2, 3}) {
@@ -101,7 +85,7 @@ TEST(DepthwiseConv2d, HasTheSameBitsInEveryRunAndForAnyNumberOfThreads) {
 }
 
 TEST(DepthwiseConv2d, TakesAnyStrides) {
-  const Case c{3, 10, 5, 4, 3, 1, 1};
+  const ConvCase c = depthwise(3, 10, 5, 4, 3, 1, 1);
   at::manual_seed(3);
   const at::Tensor x = at::randn({3, 10, 5, 4});
   const at::Tensor weight = at::randn({10, 1, 3, 3});
@@ -118,11 +102,11 @@ TEST(DepthwiseConv2d, TakesAnyStrides) {
 TEST(DepthwiseConv2d, TakesAnExpandedGradient) {
   const at::Tensor x = at::randn({2, 8, 4, 4}).requires_grad_();
   const at::Tensor weight = at::randn({8, 1, 3, 3}).requires_grad_();
-  const Case c{2, 8, 4, 4, 3, 1, 1};
+  const ConvCase c = depthwise(2, 8, 4, 4, 3, 1, 1);
   const auto actual = torch::autograd::grad({depthwise_conv2d(x, weight, 1, 1).sum()}, {x, weight});
-  const auto expected = torch::autograd::grad({reference(x, weight, c).sum()}, {x, weight});
-  EXPECT_TRUE(at::allclose(actual[0], expected[0], 1e-5, 1e-5));
-  EXPECT_TRUE(at::allclose(actual[1], expected[1], 1e-5, 1e-5));
+  const auto expected = torch::autograd::grad({test::twin(x, weight, {}, c).sum()}, {x, weight});
+  EXPECT_LT(distance(actual[0], expected[0]), 1e-6);
+  EXPECT_LT(distance(actual[1], expected[1]), 1e-6);
 }
 
 TEST(DepthwiseConv2d, ComputesOnlyTheGradientsThatAreWanted) {
@@ -148,7 +132,7 @@ TEST(DepthwiseConv2d, ComputesOnlyTheGradientsThatAreWanted) {
 }
 
 TEST(DepthwiseConv2d, HasASecondDerivative) {
-  const Case c{2, 6, 5, 4, 3, 2, 1};
+  const ConvCase c = depthwise(2, 6, 5, 4, 3, 2, 1);
   at::manual_seed(4);
   const at::Tensor x = at::randn({2, 6, 5, 4}).requires_grad_();
   const at::Tensor weight = at::randn({6, 1, 3, 3}).requires_grad_();
@@ -157,9 +141,9 @@ TEST(DepthwiseConv2d, HasASecondDerivative) {
     return torch::autograd::grad({first[0].square().sum() + first[1].square().sum()}, {x, weight});
   };
   const auto actual = second(depthwise_conv2d(x, weight, 2, 1));
-  const auto expected = second(reference(x, weight, c));
-  EXPECT_TRUE(at::allclose(actual[0], expected[0], 1e-4, 1e-3));
-  EXPECT_TRUE(at::allclose(actual[1], expected[1], 1e-4, 1e-3));
+  const auto expected = second(test::twin(x, weight, {}, c));
+  EXPECT_LT(distance(actual[0], expected[0]), 1e-5);
+  EXPECT_LT(distance(actual[1], expected[1]), 1e-5);
 }
 
 TEST(DepthwiseConv2d, AcceptsAnEmptyBatch) {

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+
+#include <ATen/core/Tensor.h>
+
+#include "effnetv2/ops/cpu_features.h"
+
+namespace effnetv2 {
+
+/// 2-D convolution over all channels (groups = 1) on the CPU as matrix products without an unfolded copy of the input.
+/// \param x       [N, C, H, W] float32; any strides, channels_last is not copied
+/// \param weight  [O, C, k, k] float32; any strides, channels_last is not copied
+/// \param bias    [O] float32, or undefined for none
+/// \param stride  at least 1
+/// \param padding at least 0
+/// \return [N, O, H', W'] in channels_last
+/// Differentiable; a second derivative takes at::conv2d's. Taps outside the map cost nothing. Made for batches: the
+/// same position of several images fills a register tile. The bits do not depend on the number of threads.
+/// \throws c10::Error for other shapes or dtypes
+at::Tensor dense_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                        std::int64_t padding);
+
+/// dense_conv2d() and its derivatives at a given level, without autograd. `grad` is [N, O, H', W'].
+at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                         std::int64_t padding, CpuLevel level);
+at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                            std::int64_t padding, CpuLevel level);
+at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                             std::int64_t padding, CpuLevel level);
+
+}  // namespace effnetv2

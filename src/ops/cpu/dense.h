@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+
+namespace effnetv2 {
+
+/// One filter tap at one position of a convolution's result: where the source vector of `depth` channels begins,
+/// within an image, and where its rows begin, within a panel of the filter. In floats.
+struct DenseTap {
+  std::int64_t source;
+  std::int64_t panel;
+};
+
+/// One position of the result: where it lies, within an image, and its taps [first, first + count).
+struct DensePosition {
+  std::int64_t result;
+  std::int64_t first;
+  std::int64_t count;
+};
+
+/// result[image, position, column] = bias[column] + sum over taps and depth of source * filter: the convolution, and
+/// its gradient by the input. The rows of a register tile are one position of several images, which have the same
+/// taps: padding costs nothing.
+struct DenseMultiply {
+  std::int64_t depth;                       ///< channels of the source
+  std::int64_t columns;                     ///< channels of the result
+  std::int64_t source_image, result_image;  ///< distances from one image to the next, in floats
+  std::int64_t positions;
+  const DensePosition* position;  ///< [positions]
+  const DenseTap* tap;
+  const float* source;
+  const float* panels;      ///< from pack_*
+  std::int64_t panel_size;  ///< floats: taps of the filter * depth * panel_columns
+  const float* bias;        ///< [columns] or null
+  float* result;
+};
+
+/// Steps [begin, begin + count) of a sum over positions and images, from `rows` on in the packed gradient and from
+/// `columns` on in the packed source; both in steps.
+struct DenseRun {
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t count;
+};
+
+/// result[row, tap, column] = sum over a tap's runs of rows * columns: the gradient by the filter.
+struct DenseReduce {
+  std::int64_t rows;     ///< channels of the gradient
+  std::int64_t columns;  ///< channels of the source
+  std::int64_t taps;
+  std::int64_t chunks;
+  const DenseRun* run;
+  const std::int64_t* first_run;  ///< [chunks * taps + 1]: the runs of each chunk and tap
+  const float* row_panels;        ///< from pack_channels
+  std::int64_t row_panel_size;
+  const float* column_panels;
+  std::int64_t column_panel_size;
+  float* result;  ///< [rows, taps, columns]
+};
+
+struct DenseKernels {
+  std::int64_t panel_columns;  ///< channels of a panel that fill whole registers
+  std::int64_t tile_rows;      ///< of a register tile
+
+  /// Filter [columns, taps * depth] to one panel [taps * depth, panel_columns], columns from `first` on; zeros behind
+  /// the last.
+  void (*pack_transposed)(const float* filter, std::int64_t depth, std::int64_t columns, std::int64_t first,
+                          float* panel);
+  /// Filter [depth, taps, columns] to one panel [taps, depth, panel_columns].
+  void (*pack_straight)(const float* filter, std::int64_t depth, std::int64_t taps, std::int64_t columns,
+                        std::int64_t first, float* panel);
+  /// Images [begin, end) of [images, positions, channels] to panels [panels, positions, images, width]; zeros behind
+  /// the last channel.
+  void (*pack_channels)(const float* values, std::int64_t images, std::int64_t positions, std::int64_t channels,
+                        std::int64_t width, std::int64_t begin, std::int64_t end, float* panels);
+  /// Images [begin, end), one panel.
+  void (*multiply)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
+  /// One panel of rows by one of columns, all taps.
+  void (*reduce)(const DenseReduce&, std::int64_t row_panel, std::int64_t column_panel);
+};
+
+}  // namespace effnetv2

@@ -1,0 +1,333 @@
+#include "effnetv2/ops/dense.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "conv_geometry.h"
+#include "cpu/dense.h"
+
+namespace effnetv2 {
+
+namespace baseline {
+extern const DenseKernels dense_kernels;
+}
+#ifdef EFFNETV2_X86
+namespace avx2 {
+extern const DenseKernels dense_kernels;
+}
+namespace avx512 {
+extern const DenseKernels dense_kernels;
+}
+#endif
+
+namespace {
+
+const DenseKernels& kernels([[maybe_unused]] CpuLevel level) {
+#ifdef EFFNETV2_X86
+  if (level == CpuLevel::avx512) {
+    return avx512::dense_kernels;
+  }
+  if (level == CpuLevel::avx2) {
+    return avx2::dense_kernels;
+  }
+#endif
+  return baseline::dense_kernels;
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+std::int64_t panels(std::int64_t channels, std::int64_t width) {
+  return (channels + width - 1) / width;
+}
+
+/// The sizes of one convolution. A 1x1 filter at stride 1 sees no neighbours: its positions are as many images.
+struct Shape {
+  Shape(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride_, std::int64_t padding_)
+      : images(x.size(0)),
+        height(x.size(2)),
+        width(x.size(3)),
+        channels(x.size(1)),
+        outputs(weight.size(0)),
+        kernel(weight.size(2)),
+        stride(stride_),
+        padding(padding_) {
+    if (kernel == 1 && stride == 1 && padding == 0) {
+      images *= height * width;
+      height = width = 1;
+    }
+    output_height = output_size(height, kernel, stride, padding);
+    output_width = output_size(width, kernel, stride, padding);
+  }
+
+  std::int64_t images, height, width, channels, outputs, kernel, stride, padding;
+  std::int64_t output_height, output_width;
+};
+
+/// The positions of one map and their taps in another, `tap_step` filter positions apart.
+struct Gather {
+  std::vector<DensePosition> positions;
+  std::vector<DenseTap> taps;
+
+  Gather(const std::vector<Taps>& rows, const std::vector<Taps>& columns, std::int64_t tap_step, std::int64_t kernel,
+         std::int64_t source_width, std::int64_t depth, std::int64_t result_channels, std::int64_t panel_columns) {
+    for (const Taps& row : rows) {
+      for (const Taps& column : columns) {
+        positions.push_back({static_cast<std::int64_t>(positions.size()) * result_channels,
+                             static_cast<std::int64_t>(taps.size()), row.count * column.count});
+        for (std::int64_t i = 0; i < row.count; ++i) {
+          for (std::int64_t j = 0; j < column.count; ++j) {
+            const std::int64_t source = (row.source + i) * source_width + column.source + j;
+            const std::int64_t tap = (row.tap + i * tap_step) * kernel + column.tap + j * tap_step;
+            taps.push_back({source * depth, tap * depth * panel_columns});
+          }
+        }
+      }
+    }
+  }
+};
+
+void multiply(const DenseMultiply& multiply, std::int64_t images, const DenseKernels& kernel) {
+  // the images that fit half a second-level cache meet one panel after the other
+  constexpr std::int64_t kCache = 64 * 1024;
+  const std::int64_t tiles = kCache / std::max<std::int64_t>(1, multiply.source_image * kernel.tile_rows);
+  const std::int64_t block = kernel.tile_rows * std::max<std::int64_t>(1, tiles);
+  const std::int64_t across = panels(multiply.columns, kernel.panel_columns);
+  at::parallel_for(0, panels(images, block) * across, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t first = task / across * block;
+      kernel.multiply(multiply, first, std::min(images, first + block), task % across);
+    }
+  });
+}
+
+/// [images, positions, channels] to panels [panels, positions, images, width].
+at::Tensor pack_channels(const at::Tensor& values, std::int64_t images, std::int64_t positions, std::int64_t channels,
+                         std::int64_t width, const DenseKernels& kernel) {
+  at::Tensor packed = at::empty({panels(channels, width), positions, images, width}, values.options());
+  const float* from = values.data_ptr<float>();
+  float* to = packed.data_ptr<float>();
+  constexpr std::int64_t kGrain = 16384;
+  at::parallel_for(0, images, std::max<std::int64_t>(1, kGrain / (positions * channels)),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     kernel.pack_channels(from, images, positions, channels, width, begin, end, to);
+                   });
+  return packed;
+}
+
+/// The sums of the gradient by each tap: in chunks short enough for the caches and for the rounding of a sum.
+struct Runs {
+  std::vector<DenseRun> runs;
+  std::vector<std::int64_t> first{0};
+  std::int64_t chunks = 0;
+
+  explicit Runs(const Shape& s) {
+    constexpr std::int64_t kSteps = 512;
+    const auto rows = forward_taps(s.height, s.kernel, s.stride, s.padding);
+    const auto columns = forward_taps(s.width, s.kernel, s.stride, s.padding);
+    const std::int64_t positions = s.output_height * s.output_width;
+    const std::int64_t positions_at_once = std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(1, s.images));
+    const std::int64_t images_at_once = std::min(s.images, kSteps);
+    for (std::int64_t position = 0; position < positions; position += positions_at_once) {
+      const std::int64_t last = std::min(positions, position + positions_at_once);
+      for (std::int64_t image = 0; image < s.images; image += images_at_once) {
+        const std::int64_t images = std::min(images_at_once, s.images - image);
+        for (std::int64_t tap = 0; tap < s.kernel * s.kernel; ++tap) {
+          for (std::int64_t p = position; p < last; ++p) {
+            const std::int64_t i = tap / s.kernel - rows[p / s.output_width].tap;
+            const std::int64_t j = tap % s.kernel - columns[p % s.output_width].tap;
+            if (i >= 0 && i < rows[p / s.output_width].count && j >= 0 && j < columns[p % s.output_width].count) {
+              const std::int64_t source =
+                  (rows[p / s.output_width].source + i) * s.width + columns[p % s.output_width].source + j;
+              runs.push_back({p * s.images + image, source * s.images + image, images});
+            }
+          }
+          first.push_back(static_cast<std::int64_t>(runs.size()));
+        }
+        ++chunks;
+      }
+    }
+  }
+};
+
+struct DenseFunction : torch::autograd::Function<DenseFunction> {
+  /// `bias` holds one tensor or none.
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            at::TensorList bias, std::int64_t stride, std::int64_t padding) {
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = !bias.empty();
+    context->saved_data["stride"] = stride;
+    context->saved_data["padding"] = padding;
+    return dense_forward(x, weight, bias.empty() ? at::Tensor() : bias[0], stride, padding, cpu_level());
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& weight = saved[1];
+    const bool has_bias = context->saved_data["bias"].toBool();
+    const std::int64_t stride = context->saved_data["stride"].toInt();
+    const std::int64_t padding = context->saved_data["padding"].toInt();
+    const std::array<bool, 3> wanted{context->needs_input_grad(0), context->needs_input_grad(1),
+                                     has_bias && context->needs_input_grad(2)};
+    torch::autograd::variable_list result(has_bias ? 5 : 4);
+    if (at::GradMode::is_enabled()) {
+      auto [grad_x, grad_weight, grad_bias] =
+          at::convolution_backward(grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {stride, stride},
+                                   {padding, padding}, {1, 1}, false, {0, 0}, 1, wanted);
+      result[0] = grad_x;
+      result[1] = grad_weight;
+      if (has_bias) {
+        result[2] = grad_bias;
+      }
+      return result;
+    }
+    const at::Tensor grad = channels_last(grads[0]);
+    if (wanted[0]) {
+      result[0] = dense_grad_input(grad, x, weight, stride, padding, cpu_level());
+    }
+    if (wanted[1]) {
+      result[1] = dense_grad_weight(grad, x, weight, stride, padding, cpu_level());
+    }
+    if (wanted[2]) {
+      result[2] = grad.sum({0, 2, 3});
+    }
+    return result;
+  }
+};
+
+bool is_float_on_cpu(const at::Tensor& x, std::int64_t dimensions) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() == dimensions;
+}
+
+void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+           std::int64_t padding) {
+  TORCH_CHECK(is_float_on_cpu(x, 4), "dense_conv2d: x must be a float32 [N, C, H, W] on the CPU, got ", x.toString(),
+              x.sizes());
+  TORCH_CHECK(is_float_on_cpu(weight, 4) && weight.size(1) == x.size(1) && weight.size(2) == weight.size(3),
+              "dense_conv2d: weight must be a float32 [O, ", x.size(1), ", k, k], got ", weight.toString(),
+              weight.sizes());
+  TORCH_CHECK(!bias.defined() || (is_float_on_cpu(bias, 1) && bias.size(0) == weight.size(0)),
+              "dense_conv2d: bias must be a float32 [", weight.size(0), "]");
+  TORCH_CHECK(stride >= 1 && padding >= 0, "dense_conv2d: stride ", stride, " and padding ", padding,
+              " must be at least 1 and 0");
+  TORCH_CHECK(std::min(x.size(2), x.size(3)) + 2 * padding >= weight.size(2), "dense_conv2d: the map ", x.sizes(),
+              " is smaller than the filter ", weight.sizes());
+}
+
+}  // namespace
+
+at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                         std::int64_t padding, CpuLevel level) {
+  const DenseKernels& kernel = kernels(level);
+  const Shape s(x, weight, stride, padding);
+  const at::Tensor source = channels_last(x);
+  const at::Tensor filter = channels_last(weight);
+  const at::Tensor offset = bias.defined() ? bias.contiguous() : bias;
+  at::Tensor y = at::empty({x.size(0), s.outputs, output_size(x.size(2), s.kernel, stride, padding),
+                            output_size(x.size(3), s.kernel, stride, padding)},
+                           x.options(), at::MemoryFormat::ChannelsLast);
+
+  const std::int64_t rows = s.kernel * s.kernel * s.channels;
+  at::Tensor packed = at::empty({panels(s.outputs, kernel.panel_columns), rows, kernel.panel_columns}, x.options());
+  const std::int64_t panel_size = rows * kernel.panel_columns;
+  at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      kernel.pack_transposed(filter.data_ptr<float>(), rows, s.outputs, panel * kernel.panel_columns,
+                             packed.data_ptr<float>() + panel * panel_size);
+    }
+  });
+
+  const Gather gather(forward_taps(s.height, s.kernel, stride, padding),
+                      forward_taps(s.width, s.kernel, stride, padding), 1, s.kernel, s.width, s.channels, s.outputs,
+                      kernel.panel_columns);
+  const auto positions = static_cast<std::int64_t>(gather.positions.size());
+  multiply({s.channels, s.outputs, s.height * s.width * s.channels, positions * s.outputs, positions,
+            gather.positions.data(), gather.taps.data(), source.data_ptr<float>(), packed.data_ptr<float>(), panel_size,
+            offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr<float>()},
+           s.images, kernel);
+  return y;
+}
+
+at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                            std::int64_t padding, CpuLevel level) {
+  const DenseKernels& kernel = kernels(level);
+  const Shape s(x, weight, stride, padding);
+  const at::Tensor source = channels_last(grad);
+  const at::Tensor filter = channels_last(weight);
+  at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+
+  const std::int64_t taps = s.kernel * s.kernel;
+  at::Tensor packed =
+      at::empty({panels(s.channels, kernel.panel_columns), taps, s.outputs, kernel.panel_columns}, x.options());
+  const std::int64_t panel_size = taps * s.outputs * kernel.panel_columns;
+  at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      kernel.pack_straight(filter.data_ptr<float>(), s.outputs, taps, s.channels, panel * kernel.panel_columns,
+                           packed.data_ptr<float>() + panel * panel_size);
+    }
+  });
+
+  const Gather gather(backward_taps(s.height, s.kernel, stride, padding),
+                      backward_taps(s.width, s.kernel, stride, padding), -stride, s.kernel, s.output_width, s.outputs,
+                      s.channels, kernel.panel_columns);
+  const auto positions = static_cast<std::int64_t>(gather.positions.size());
+  multiply({s.outputs, s.channels, s.output_height * s.output_width * s.outputs, positions * s.channels, positions,
+            gather.positions.data(), gather.taps.data(), source.data_ptr<float>(), packed.data_ptr<float>(), panel_size,
+            nullptr, result.data_ptr<float>()},
+           s.images, kernel);
+  return result;
+}
+
+at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                             std::int64_t padding, CpuLevel level) {
+  const DenseKernels& kernel = kernels(level);
+  const Shape s(x, weight, stride, padding);
+  at::Tensor result = at::empty(weight.sizes(), weight.options(), at::MemoryFormat::ChannelsLast);
+  if (s.images == 0) {
+    return result.zero_();
+  }
+  const std::int64_t taps = s.kernel * s.kernel;
+  const std::int64_t outputs = s.output_height * s.output_width;
+  const at::Tensor rows = pack_channels(channels_last(grad), s.images, outputs, s.outputs, kernel.tile_rows, kernel);
+  const at::Tensor columns =
+      pack_channels(channels_last(x), s.images, s.height * s.width, s.channels, kernel.panel_columns, kernel);
+  const Runs runs(s);
+  const DenseReduce reduce{s.outputs,
+                           s.channels,
+                           taps,
+                           runs.chunks,
+                           runs.runs.data(),
+                           runs.first.data(),
+                           rows.data_ptr<float>(),
+                           rows.stride(0),
+                           columns.data_ptr<float>(),
+                           columns.stride(0),
+                           result.data_ptr<float>()};
+  const std::int64_t down = rows.size(0);
+  at::parallel_for(0, down * columns.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      kernel.reduce(reduce, task % down, task / down);
+    }
+  });
+  return result;
+}
+
+at::Tensor dense_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                        std::int64_t padding) {
+  check(x, weight, bias, stride, padding);
+  if (at::GradMode::is_enabled() &&
+      (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()))) {
+    const at::TensorList offset = bias.defined() ? at::TensorList(bias) : at::TensorList();
+    return DenseFunction::apply(channels_last(x), weight, offset, stride, padding);
+  }
+  return dense_forward(x, weight, bias, stride, padding, cpu_level());
+}
+
+}  // namespace effnetv2
