@@ -56,7 +56,8 @@ Image decode_image(const std::string& bytes, const std::string& name) {
   checked_header(bytes, name, /*header_only=*/false);
   cv::Mat decoded;
   try {
-    const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+    std::string plain = without_metadata(bytes);
+    const cv::Mat view(1, static_cast<int>(plain.size()), CV_8UC1, plain.data());
     decoded = cv::imdecode(view, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception&) {
     decoded.release();

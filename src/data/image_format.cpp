@@ -150,14 +150,25 @@ ImageFormat inspect_bmp(const Bytes& data, bool header_only) {
     return broken(kTruncated);
   }
   const bool old_header = data.little32(14) == 12;
-  const std::int64_t width = old_header ? data.little16(18) : static_cast<std::int32_t>(data.little32(18));
-  const std::int64_t height = old_header ? data.little16(20) : static_cast<std::int32_t>(data.little32(22));
+  if (!old_header && !data.has(0, 54)) {
+    return broken(kTruncated);
+  }
+  const auto signed32 = [&](std::size_t at) -> std::int64_t { return static_cast<std::int32_t>(data.little32(at)); };
+  const std::int64_t width = old_header ? data.little16(18) : signed32(18);
+  const std::int64_t height = old_header ? data.little16(20) : signed32(22);
   const auto bits = old_header ? data.little16(24) : data.little16(28);
-  const bool compressed = !old_header && data.has(30, 4) && data.little32(30) != 0 && data.little32(30) != 3;
+  const auto compression = old_header ? 0 : data.little32(30);
+  // OpenCV says on stderr what it does not know
+  if (data.little32(14) > 124 || compression > 3 || bits > 32) {
+    return broken("is damaged or of an unknown kind: BMP header of " + std::to_string(data.little32(14)) + " bytes, " +
+                  std::to_string(bits) + " bits, compression " + std::to_string(compression));
+  }
   const ImageFormat format{{std::abs(width), std::abs(height), 3}, ""};
-  if (!header_only && !compressed && width > 0 && width < (1 << 24) && std::abs(height) < (1 << 24)) {
+  if (!header_only && width > 0 && width < (1 << 24) && std::abs(height) < (1 << 24)) {
+    const bool run_lengths = compression == 1 || compression == 2;
     const auto row = (static_cast<std::uint64_t>(width) * bits + 31) / 32 * 4;
-    if (!data.has(data.little32(10), row * static_cast<std::uint64_t>(std::abs(height)))) {
+    if (!data.has(data.little32(10),
+                  run_lengths ? data.little32(34) : row * static_cast<std::uint64_t>(std::abs(height)))) {
       return broken(kTruncated);
     }
   }
@@ -179,7 +190,28 @@ ImageFormat inspect_webp(const Bytes& data, bool header_only) {
   return {{data.little16(26) & 0x3FFF, data.little16(28) & 0x3FFF, 3}, ""};
 }
 
+constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1A\n";
+
 }  // namespace
+
+std::string without_metadata(std::string_view bytes) {
+  if (!bytes.starts_with(kPngSignature)) {
+    return std::string(bytes);
+  }
+  const Bytes data(bytes);
+  std::string kept(kPngSignature);
+  kept.reserve(bytes.size());
+  std::size_t length = 0;
+  for (std::size_t at = kept.size(); data.has(at, 12) && data.has(at + 12, data.big32(at)); at += 12 + length) {
+    length = data.big32(at);
+    const auto kind = data.text(at + 4, 4);
+    const bool critical = (data.byte(at + 4) & 0x20) == 0;
+    if (critical || kind == "tRNS") {
+      kept += data.text(at, 12 + length);
+    }
+  }
+  return kept;
+}
 
 ImageFormat inspect_image(std::string_view bytes, bool header_only) {
   if (bytes.empty()) {
@@ -189,7 +221,7 @@ ImageFormat inspect_image(std::string_view bytes, bool header_only) {
   if (bytes.starts_with("\xFF\xD8\xFF")) {
     return inspect_jpeg(data, header_only);
   }
-  if (bytes.starts_with("\x89PNG\r\n\x1A\n")) {
+  if (bytes.starts_with(kPngSignature)) {
     return inspect_png(data, header_only);
   }
   if (bytes.starts_with("BM")) {

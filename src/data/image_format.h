@@ -17,4 +17,8 @@ struct ImageFormat {
 /// header_only: skips the check, which needs the whole file.
 ImageFormat inspect_image(std::string_view bytes, bool header_only);
 
+/// A whole PNG file without its ancillary chunks except transparency: libpng comments on odd ones (a colour profile, a
+/// date) on stderr, and none of them changes a pixel here. Other files as they are.
+std::string without_metadata(std::string_view bytes);
+
 }  // namespace effnetv2

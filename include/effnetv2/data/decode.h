@@ -11,7 +11,7 @@ namespace effnetv2 {
 struct ImageHeader {
   std::int64_t width = 0;
   std::int64_t height = 0;
-  int channels = 0;  ///< as stored: 1 grey, 3 colour, 4 with alpha or CMYK; a palette counts as 3
+  int channels = 0;  ///< as stored: 1 grey, 2 with alpha, 3 colour, 4 with alpha or CMYK; a palette counts as 3
 };
 
 /// Decodes to RGB as Pillow's convert("RGB") does: EXIF orientation ignored, alpha dropped, grey repeated, 16 bits
