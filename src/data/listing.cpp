@@ -61,8 +61,11 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
   return folders;
 }
 
-/// Every image below `folder`. Folders that a link leads back into are not entered again.
-void collect(const fs::path& folder, const fs::path& root, std::int64_t label, std::set<std::pair<dev_t, ino_t>>& above,
+/// Folders by what they are, not by what they are called.
+using FolderIds = std::set<std::pair<dev_t, ino_t>>;
+
+/// Every image below `folder`. Folders that a link leads back into, those of `above`, are not entered again.
+void collect(const fs::path& folder, const fs::path& root, std::int64_t label, FolderIds& above,
              std::vector<ImageFile>& files) {
   struct stat info {};
   if (::stat(folder.c_str(), &info) != 0 || !above.emplace(info.st_dev, info.st_ino).second) {
@@ -89,9 +92,15 @@ struct ClassFolders {
 
 ClassFolders read_class_folders(const fs::path& folder, const fs::path& root) {
   ClassFolders result;
+  FolderIds above;
+  for (const auto& outer : {root, folder}) {
+    struct stat info {};
+    if (::stat(outer.c_str(), &info) == 0) {
+      above.emplace(info.st_dev, info.st_ino);
+    }
+  }
   for (const auto& path : folders_in(folder)) {
     const auto before = result.files.size();
-    std::set<std::pair<dev_t, ino_t>> above;
     collect(path, root, static_cast<std::int64_t>(result.classes.size()), above, result.files);
     if (result.files.size() == before) {
       throw DataError(printable(path.string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +

@@ -29,9 +29,9 @@ Rectangle random_crop(const Image& image, const RandomResizedCropConfig& config,
   }
   auto w = image.width, h = image.height;
   if (width / height < config.ratio[0]) {
-    h = static_cast<std::int64_t>(std::nearbyint(width / config.ratio[0]));
+    h = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::nearbyint(width / config.ratio[0])));
   } else if (width / height > config.ratio[1]) {
-    w = static_cast<std::int64_t>(std::nearbyint(height * config.ratio[1]));
+    w = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::nearbyint(height * config.ratio[1])));
   }
   return {(image.width - w) / 2, (image.height - h) / 2, w, h};
 }

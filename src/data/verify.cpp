@@ -44,19 +44,25 @@ std::string class_folder(const ImageFile& file, const Listing& listing) {
   return below_root ? name : file.path.substr(0, file.path.find('/') + 1) + name;
 }
 
-/// Groups of equal files among those of one size: by checksum first, by every byte at last.
+/// Groups of equal files among those of one size: by checksum first, by every byte at last. Never more than two files
+/// are in memory: uncompressed pictures of one shape are all of one size.
 void find_equal(const std::filesystem::path& root, const std::vector<const Entry*>& same_size,
                 std::vector<Verification::Duplicates>& found) {
-  std::map<std::uint64_t, std::vector<std::pair<const Entry*, std::string>>> by_sum;
+  const auto read = [&](const Entry* entry) { return read_file(root / entry->file.path); };
+  std::map<std::uint64_t, std::vector<const Entry*>> by_sum;
   for (const auto* entry : same_size) {
-    std::string bytes = read_file(root / entry->file.path);
-    by_sum[quick_checksum(bytes.data(), bytes.size())].emplace_back(entry, std::move(bytes));
+    const std::string bytes = read(entry);
+    by_sum[quick_checksum(bytes.data(), bytes.size())].push_back(entry);
   }
   for (const auto& [sum, group] : by_sum) {
+    if (group.size() < 2) {
+      continue;
+    }
+    const auto* first = group.front();
+    const std::string bytes = read(first);
     Verification::Duplicates duplicates;
-    const auto& [first, first_bytes] = group.front();
-    for (const auto& [entry, bytes] : group) {
-      if (bytes == first_bytes) {
+    for (const auto* entry : group) {
+      if (entry == first || read(entry) == bytes) {
         duplicates.paths.push_back(entry->file.path);
         duplicates.across_classes |= entry->file.label != first->file.label;
         duplicates.across_splits |= entry->split != first->split;
