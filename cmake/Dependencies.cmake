@@ -1,6 +1,7 @@
 # Everything the project links, found once. scripts/setup.sh installs it.
 
 find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)  # without it at::parallel_for in our own files is a plain loop
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)

@@ -26,7 +26,7 @@ std::string to_string(CpuLevel level) {
 }
 
 CpuLevel detected_cpu_level() {
-#ifdef EFFNETV2_X86
+#ifdef __x86_64__
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
     return CpuLevel::baseline;
   }

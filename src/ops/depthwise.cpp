@@ -15,7 +15,7 @@ namespace effnetv2 {
 namespace baseline {
 extern const DepthwiseKernels depthwise_kernels;
 }
-#ifdef EFFNETV2_X86
+#ifdef __x86_64__
 namespace avx2 {
 extern const DepthwiseKernels depthwise_kernels;
 }
@@ -27,7 +27,7 @@ extern const DepthwiseKernels depthwise_kernels;
 namespace {
 
 const DepthwiseKernels& kernels([[maybe_unused]] CpuLevel level) {
-#ifdef EFFNETV2_X86
+#ifdef __x86_64__
   if (level == CpuLevel::avx512) {
     return avx512::depthwise_kernels;
   }

@@ -9,7 +9,7 @@ namespace effnetv2 {
 namespace baseline {
 extern const OptimizerKernels kOptimizerKernels;
 }
-#ifdef EFFNETV2_X86
+#ifdef __x86_64__
 namespace avx2 {
 extern const OptimizerKernels kOptimizerKernels;
 }
@@ -19,7 +19,7 @@ extern const OptimizerKernels kOptimizerKernels;
 #endif
 
 const OptimizerKernels& optimizer_kernels([[maybe_unused]] CpuLevel level) {
-#ifdef EFFNETV2_X86
+#ifdef __x86_64__
   if (level == CpuLevel::avx512) {
     return avx512::kOptimizerKernels;
   }
