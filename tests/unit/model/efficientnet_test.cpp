@@ -1,0 +1,85 @@
+#include "effnetv2/model/efficientnet.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/torch_compat.h"
+
+#include "support/network.h"
+
+namespace effnetv2 {
+namespace {
+
+ModelConfig small() {
+  ModelConfig config;
+  config.stages = {{BlockKind::fused_mbconv, 4, 3, 2, 16, 1}, {BlockKind::mbconv, 4, 5, 2, 24, 2}};
+  config.stem_channels = 8;
+  config.head_channels = 32;
+  return config;
+}
+
+TEST(EfficientNet, TakesAnySizeInBothLayouts) {
+  const torch::NoGradGuard no_grad;
+  const auto network = test::formula_network(architecture(small(), 7));
+  network->eval();
+  for (const auto& [height, width] : {std::pair{1, 1}, {5, 3}, {17, 32}, {33, 8}}) {
+    const at::Tensor x = test::formula_pictures("x", 3, height, width);
+    const at::Tensor logits = network->forward(x);
+    EXPECT_EQ(logits.sizes(), (std::vector<std::int64_t>{3, 7}));
+    EXPECT_TRUE(network->forward(x.contiguous(at::MemoryFormat::ChannelsLast)).allclose(logits, 1e-4, 1e-5));
+  }
+}
+
+TEST(EfficientNet, EvalModeTreatsEachPictureAlone) {
+  const torch::NoGradGuard no_grad;
+  const auto network = test::formula_network(architecture(small(), 7));
+  const at::Tensor x = test::formula_pictures("x", 4, 16, 16);
+  network->forward(x);
+  network->eval();
+  EXPECT_TRUE(network->forward(x).slice(0, 2, 3).allclose(network->forward(x.slice(0, 2, 3)), 1e-5, 1e-6));
+}
+
+TEST(EfficientNet, LeavesItsInputAlone) {
+  const auto network = test::formula_network(architecture(small(), 7));
+  const at::Tensor x = test::formula_pictures("x", 2, 16, 16);
+  const at::Tensor before = x.clone();
+  network->forward(x);
+  network->eval();
+  const torch::NoGradGuard no_grad;
+  network->forward(x);
+  EXPECT_TRUE(x.equal(before));
+}
+
+TEST(EfficientNet, RefusesToNormaliseASingleValue) {
+  const auto network = test::formula_network(architecture(small(), 7));
+  try {
+    network->forward(test::formula_pictures("x", 1, 8, 8));
+    FAIL() << "a batch of one with 1x1 maps was normalised";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("train.batch_size"), std::string::npos) << e.what();
+  }
+  network->eval();
+  EXPECT_NO_THROW(network->forward(test::formula_pictures("x", 1, 8, 8)));
+}
+
+TEST(EfficientNet, WorksUnderBf16OnTheCpu) {
+  const auto network = test::formula_network(architecture(small(), 7), {at::kFloat, at::MemoryFormat::ChannelsLast});
+  const at::Tensor x = test::formula_pictures("x", 8, 16, 16).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor expected = network->forward(x);
+  SeededNoise noise(1, 1);
+  const AutocastGuard bf16(at::kCPU, true);
+  const at::Tensor logits = network->forward(x).to(at::kFloat);
+  EXPECT_LT((logits - expected).abs().max().item<float>(), 0.1 * expected.abs().max().item<float>());
+  network->forward(x, &noise).to(at::kFloat).sum().backward();
+  for (const auto& parameter : network->named_parameters()) {
+    EXPECT_TRUE(parameter.value().grad().defined()) << parameter.key();
+    EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
+  }
+}
+
+}  // namespace
+}  // namespace effnetv2
