@@ -14,8 +14,8 @@ constexpr const char* kCurrent = "state.safetensors";
 constexpr const char* kPrevious = "state.previous.safetensors";
 constexpr const char* kFormat = "effnetv2.state.1";
 
-/// Over names and bytes, tensor by tensor in parallel.
-std::string checksum(const NamedTensors& tensors) {
+/// Over names, bytes and values, tensor by tensor in parallel.
+std::string checksum(const NamedTensors& tensors, const std::string& values) {
   std::vector<std::uint64_t> sums(tensors.size());
   at::parallel_for(0, static_cast<std::int64_t>(tensors.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
@@ -24,6 +24,7 @@ std::string checksum(const NamedTensors& tensors) {
     }
   });
   Fingerprint all;
+  all.add(values);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     all.add(tensors[i].first).add(sums[i]);
   }
@@ -45,10 +46,11 @@ TrainState read_one(const std::filesystem::path& path) {
   for (const auto& name : file.names()) {
     state.tensors.emplace_back(name, file.tensor(name));
   }
-  if (checksum(state.tensors) != find("checksum")) {
+  const std::string values = find("state");
+  if (checksum(state.tensors, values) != find("checksum")) {
     throw CheckpointError(path.string() + ": is damaged: its checksum does not fit its contents");
   }
-  state.values = nlohmann::json::parse(find("state"), nullptr, /*allow_exceptions=*/false);
+  state.values = nlohmann::json::parse(values, nullptr, /*allow_exceptions=*/false);
   if (state.values.is_discarded()) {
     throw CheckpointError(path.string() + ": is damaged: its \"state\" metadata is no JSON");
   }
@@ -60,8 +62,9 @@ TrainState read_one(const std::filesystem::path& path) {
 void write_state(const std::filesystem::path& folder, const TrainState& state) {
   const auto current = folder / kCurrent;
   const auto next = folder / (std::string(kTemporaryPrefix) + "next");
+  const std::string values = state.values.dump();
   write_safetensors(next, state.tensors,
-                    {{"format", kFormat}, {"checksum", checksum(state.tensors)}, {"state", state.values.dump()}});
+                    {{"format", kFormat}, {"checksum", checksum(state.tensors, values)}, {"state", values}});
   // the old state gets its second name before it loses the first, so one whole state has a name at every moment
   const auto second_name = folder / (std::string(kTemporaryPrefix) + "previous");
   std::error_code code;
