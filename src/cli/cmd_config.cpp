@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -60,9 +61,14 @@ int run_keys(const Options& options) {
     std::cout << config_reference();
     return kExitDone;
   }
+  std::size_t width = 0;
+  for (const ConfigKey* key : leaf_keys()) {
+    width = std::max(width, key->path.size());
+  }
   for (const ConfigKey* key : leaf_keys()) {
     const std::string value = key->field.required ? "required" : key->default_value.dump();
-    std::cout << key->path << "  " << key->type_text() << "  " << value << "  " << key->field.doc << "\n";
+    std::cout << key->path << std::string(width - key->path.size() + 2, ' ') << key->type_text() << "  " << value
+              << "  " << key->field.doc << "\n";
   }
   return kExitDone;
 }

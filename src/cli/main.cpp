@@ -81,7 +81,7 @@ int parse_and_run(const std::vector<std::string>& args) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a run must not die because whoever read its output has gone
   try {
-    const int code = parse_and_run(std::vector<std::string>(argv + 1, argv + argc));
+    const int code = parse_and_run(cli::with_repeated_set(std::vector<std::string>(argv + 1, argv + argc)));
     flush_stdout();
     return code;
   } catch (...) {

@@ -98,7 +98,31 @@ Finding find_mistake(const CLI::App& app, const Args& args, std::size_t first, c
   return {otherwise, &app};
 }
 
+bool is_setting(const std::string& arg) {
+  const auto end = arg.find('=');
+  return end != std::string::npos && end > 0 && arg.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.") >= end;
+}
+
 }  // namespace
+
+Args with_repeated_set(const Args& args) {
+  Args result;
+  bool in_list = false;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--set" && i + 1 < args.size()) {
+      result.insert(result.end(), {args[i], args[i + 1]});
+      in_list = true;
+      ++i;
+      continue;
+    }
+    in_list = in_list && is_setting(args[i]);
+    if (in_list) {
+      result.emplace_back("--set");
+    }
+    result.push_back(args[i]);
+  }
+  return result;
+}
 
 std::string explain_usage_error(const CLI::App& app, const Args& args, const CLI::ParseError& error) {
   const Finding finding = find_mistake(app, args, 0, error.what());

@@ -13,7 +13,7 @@ namespace effnetv2 {
 /// A data set that needs no download: ten classes of drawn shapes and textures. What tells them apart is form alone;
 /// place, size, angle, both colours, which of them is the lighter, gradient and noise are random.
 struct SynthOptions {
-  std::int64_t images_per_class = 300;  ///< [1, 100000]
+  std::int64_t images_per_class = 500;  ///< [1, 100000]
   std::int64_t size = 32;               ///< pixels a side, [16, 1024]
   std::uint64_t seed = 42;
 };

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# effnetv2 config: check, show, schema and keys, their streams and exit codes.
+set -euo pipefail
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+program=$1
+
+# every config that is shipped is good, with no data at hand
+for config in configs/*.json; do
+  expect_exit 0 "$program" config check "$config"
+  expect_equal "$(cat "$output")" ok "$config"
+done
+
+# every error at once, one a line, on stderr
+cat >"$temp/bad.json" <<'JSON'
+{"train": {"optimzer": {}, "epochs": 1.5, "freeze": "backbone"}, "data": {"root": "/nowhere", "split": {"val": 0.6, "test": 0.6}}}
+JSON
+expect_exit 2 "$program" config check "$temp/bad.json" --set seed=x --set train.optimizer.rl=1
+for line in 'train.optimzer: is not a key, did you mean "train.optimizer"?' 'train.epochs: must be an integer' \
+  'data.split.val: val + test must be below 1' 'train.freeze: freezing is not available yet' \
+  '--set seed=x: seed: must be an integer' '--set train.optimizer.rl=1: train.optimizer.rl is not a key'; do
+  expect_contains "$errors" "$line"
+done
+expect_equal "$(wc -l <"$errors")" 6 "lines on stderr"
+[[ ! -s $output ]] || fail "errors went to stdout"
+
+# what is legal but ignored is mentioned
+expect_exit 0 "$program" config check configs/quickstart.json --set train.scheduler.gamma=0.5 --device cpu --threads 2
+expect_contains "$output" 'warning: train.scheduler.gamma: 0.5 is ignored by type "cosine"'
+expect_contains "$output" ok
+
+# a bad device or file
+expect_exit 2 "$program" config check configs/quickstart.json --device cuda:x
+expect_contains "$errors" "device: must be auto, cpu, cuda or cuda:N"
+expect_exit 2 "$program" config check "$temp/none.json"
+expect_contains "$errors" "none.json: no such config file"
+
+# show: every key, architecture filled in, reads back to itself
+expect_exit 0 "$program" config show configs/quickstart.json --set train.epochs=3
+cp "$output" "$temp/resolved.json"
+expect_contains "$output" '"epochs": 3'
+expect_contains "$output" '"bn_eps": 0.001'
+expect_contains "$output" "\"root\": \"$repo/data/synth\""
+expect_exit 0 "$program" config show "$temp/resolved.json"
+expect_same "$output" "$temp/resolved.json"
+
+# --set takes one setting or several, before the config or after it
+expect_exit 0 "$program" config show --set train.epochs=7 seed=9 configs/quickstart.json --set data.workers=1
+expect_equal "$(jq -c '[.train.epochs, .seed, .data.workers]' "$output")" "[7,9,1]"
+expect_exit 2 "$program" config show configs/quickstart.json --set train.epochs=7 seed
+expect_exit 2 "$program" config show configs/quickstart.json --set
+
+# schema and keys need no config
+expect_exit 0 "$program" config schema
+jq . "$output" >"$temp/schema.txt"
+expect_contains "$output" "https://json-schema.org/draft/2020-12/schema"
+expect_exit 0 "$program" config keys
+expect_contains "$output" "train.optimizer.lr "
+expect_exit 0 "$program" config keys --markdown
+expect_same "$output" docs/config.md
+
+# help and mistakes
+expect_exit 0 "$program" config check --help
+expect_contains "$output" "Examples:"
+expect_exit 2 "$program" config chek configs/quickstart.json
+expect_contains "$errors" "did you mean check?"
+expect_exit 2 "$program" config check
