@@ -69,10 +69,9 @@ nlohmann::ordered_json to_json(const Verification& found) {
     json["bad"].push_back({{"path", printable(one.path)}, {"reason", one.reason}});
   }
   for (const auto& one : found.duplicates) {
-    std::vector<std::string> paths;
-    std::transform(one.paths.begin(), one.paths.end(), std::back_inserter(paths), printable);
-    json["duplicates"].push_back(
-        {{"paths", paths}, {"across_classes", one.across_classes}, {"across_splits", one.across_splits}});
+    json["duplicates"].push_back({{"paths", printable(one.paths)},
+                                  {"across_classes", one.across_classes},
+                                  {"across_splits", one.across_splits}});
   }
   return json;
 }

@@ -18,6 +18,31 @@ double replace_cost(char a, char b) {
   return lower(a) == lower(b) ? 0.5 : 1.0;
 }
 
+/// Bytes of the UTF-8 character that `text` begins with; 0 for a control character or what is no UTF-8, overlong forms
+/// and surrogates too (RFC 3629).
+std::size_t visible_character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) {
+    return lead >= 0x20 && lead != 0x7F ? 1 : 0;
+  }
+  const std::size_t length = lead >= 0xF5 ? 0 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+  if (length == 0 || length > text.size()) {
+    return 0;
+  }
+  const unsigned least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < least || byte(1) > most) {
+    return 0;
+  }
+  for (std::size_t k = 2; k < length; ++k) {
+    if ((byte(k) & 0xC0) != 0x80) {
+      return 0;
+    }
+  }
+  return length;
+}
+
 }  // namespace
 
 double edit_distance(std::string_view a, std::string_view b) {
@@ -61,19 +86,10 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 std::string printable(std::string_view name) {
   std::string text;
   for (std::size_t i = 0; i < name.size();) {
-    const auto lead = static_cast<unsigned char>(name[i]);
-    std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-    if (lead >= 0xF5 || lead < 0x20 || lead == 0x7F || i + length > name.size()) {
-      length = 0;
-    }
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(name[i + k]) & 0xC0) != 0x80) {
-        length = 0;
-      }
-    }
+    const std::size_t length = visible_character(name.substr(i));
     if (length == 0) {
       char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\x%02X", lead);
+      std::snprintf(escaped, sizeof escaped, "\\x%02X", static_cast<unsigned char>(name[i]));
       text += escaped;
       ++i;
     } else {
@@ -82,6 +98,15 @@ std::string printable(std::string_view name) {
     }
   }
   return text;
+}
+
+std::vector<std::string> printable(std::span<const std::string> names) {
+  std::vector<std::string> texts;
+  texts.reserve(names.size());
+  for (const auto& name : names) {
+    texts.push_back(printable(name));
+  }
+  return texts;
 }
 
 std::string join_words(std::span<const std::string> words) {

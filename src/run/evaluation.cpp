@@ -2,6 +2,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/run/network.h"
 #include "effnetv2/run/run_directory.h"
@@ -44,9 +45,10 @@ void check_classes(const std::filesystem::path& weights, const Listing& listing)
     return;
   }
   const auto classes = nlohmann::json::parse(it->second, nullptr, /*allow_exceptions=*/false);
-  if (classes != nlohmann::json(listing.classes)) {
+  const nlohmann::json here = printable(listing.classes);
+  if (classes != here) {
     throw DataError(listing.root.string() + ": its class folders are not those that " + weights.string() +
-                    " was trained on: " + classes.dump() + ", here " + nlohmann::json(listing.classes).dump());
+                    " was trained on: " + classes.dump() + ", here " + here.dump());
   }
 }
 
@@ -100,7 +102,7 @@ nlohmann::ordered_json run_evaluation(const EvaluationRequest& request, const Ca
   auto per_class = nlohmann::ordered_json::array();
   for (std::size_t label = 0; label < listing.classes.size(); ++label) {
     const auto& one = evaluation.per_class[label];
-    per_class.push_back({{"name", listing.class_titles[label]},
+    per_class.push_back({{"name", printable(listing.class_titles[label])},
                          {"samples", one.samples},
                          {"top1", one.samples > 0 ? nlohmann::ordered_json(one.top1) : nlohmann::ordered_json()}});
   }

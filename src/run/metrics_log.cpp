@@ -37,9 +37,11 @@ void MetricsLog::append(const EpochRow& row) {
   const auto json = to_json(row, with_train_eval_);
   jsonl_.append(json.dump() + "\n");
   std::string header, line;
+  const char* separator = "";
   for (const auto& [key, value] : json.items()) {
-    header += (header.empty() ? "" : ",") + key;
-    line += (line.empty() ? "" : ",") + (value.is_null() ? "" : value.dump());
+    header.append(separator).append(key);
+    line.append(separator).append(value.is_null() ? "" : value.dump());
+    separator = ",";
   }
   csv_.append((csv_.size() == 0 ? header + "\n" : "") + line + "\n");
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
 #include "effnetv2/weights/state_dict.h"
 
 namespace effnetv2 {
@@ -70,7 +71,8 @@ void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& con
 
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
                   const std::vector<std::string>& classes) {
-  write_safetensors(path, state_dict(network), {{"classes", nlohmann::json(classes).dump()}, {"format", "pt"}});
+  write_safetensors(path, state_dict(network),
+                    {{"classes", nlohmann::json(printable(classes)).dump()}, {"format", "pt"}});
 }
 
 void load_weights(EfficientNetImpl& network, const std::filesystem::path& path) {

@@ -19,6 +19,8 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 
 /// `name` with control characters and bytes that are no UTF-8 written as \\xNN, for messages.
 std::string printable(std::string_view name);
+/// Each of them: what JSON takes, and the names themselves where they are ordinary.
+std::vector<std::string> printable(std::span<const std::string> names);
 
 /// "a, b and c".
 std::string join_words(std::span<const std::string> words);

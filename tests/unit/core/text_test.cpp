@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "effnetv2/core/rng.h"
 
@@ -96,6 +97,36 @@ TEST(WithCommas, GroupsThreeDigits) {
   EXPECT_EQ(with_commas(-123456), "-123,456");
   EXPECT_EQ(with_commas(INT64_MAX), "9,223,372,036,854,775,807");
   EXPECT_EQ(with_commas(INT64_MIN), "-9,223,372,036,854,775,808");
+}
+
+TEST(Printable, LeavesWhatJsonTakesAndEscapesTheRest) {
+  EXPECT_EQ(printable("Amsel \xC3\xA4 \xE9\xB8\x9F \xF0\x9F\x90\xA6"), "Amsel \xC3\xA4 \xE9\xB8\x9F \xF0\x9F\x90\xA6");
+  EXPECT_EQ(printable("a\nb\x7F"), "a\\x0Ab\\x7F");
+  EXPECT_EQ(printable("caf\xE9"), "caf\\xE9");              // Latin-1
+  EXPECT_EQ(printable("\xC0\xAF"), "\\xC0\\xAF");           // overlong
+  EXPECT_EQ(printable("\xED\xA0\x80"), "\\xED\\xA0\\x80");  // a surrogate
+  EXPECT_EQ(printable("\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");
+}
+
+TEST(Printable, IsTakenByJsonWhateverTheBytes) {
+  Rng rng = Rng::stream(3, Purpose::test);
+  for (int i = 0; i < 3000; ++i) {
+    std::string name;
+    for (std::uint64_t k = rng.below(8); k > 0; --k) {
+      // most bytes from where UTF-8 has its rules
+      name += static_cast<char>(rng.below(4) == 0 ? rng.below(256) : 0x80 + rng.below(128));
+    }
+    const nlohmann::json json = printable(name);
+    ASSERT_NO_THROW(static_cast<void>(json.dump()));
+    const nlohmann::json raw = name;
+    bool ordinary = std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    try {
+      static_cast<void>(raw.dump());
+    } catch (const nlohmann::json::exception&) {
+      ordinary = false;
+    }
+    ASSERT_EQ(printable(name) == name, ordinary) << json;
+  }
 }
 
 TEST(HumanBytes, PicksTheUnit) {
