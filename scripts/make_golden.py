@@ -310,7 +310,8 @@ def cases():
     yield "model_s_97x61", functools.partial(answers, S, 97, 61, 3)
     yield "model_b0_64", functools.partial(answers, B0, 64, 64, 4, calibration_steps=6)
     yield "model_s_masks", functools.partial(answers, NOISY, 32, 32, 16, masks=True)
-    yield "model_s_adam", functools.partial(adam, S, 32, 32, 5, 1e-4)
+    yield "model_s_adam", functools.partial(adam, S, 32, 16, 5, 1e-4)
+    yield "model_s_adam_slow", functools.partial(adam, S, 32, 16, 5, 1e-5)
     yield "model_state_s", functools.partial(state_order, S, names=False)
     yield "model_state_small", functools.partial(state_order, {**BLOCKS["mbconv_no_residual"], "stages": [
         BLOCKS["fused_expand4"]["stages"][0], BLOCKS["mbconv_no_residual"]["stages"][0]]}, names=True)

@@ -14,15 +14,17 @@ namespace {
 
 struct Case {
   std::string name;
+  std::string golden;
   test::Form form;
   double tolerance;
 };
 
 class AdamRun : public testing::TestWithParam<Case> {};
 
-// In float32 torchvision differs from itself in two memory layouts by 1e-4 at step 2 and 2e-4 at step 10.
+// Adam's first updates are the gradient's signs, so rounding in float32 grows at the pace of the learning rate: at 1e-4
+// torchvision's own float32 losses leave its float64 ones by 2e-3 within five steps. Hence the slower run for float32.
 TEST_P(AdamRun, FirstLossesEqualTorchvisions) {
-  const nlohmann::json golden = test::read_golden("model_s_adam");
+  const nlohmann::json golden = test::read_golden(GetParam().golden);
   const auto batch = golden["batch"].get<std::int64_t>(), size = golden["size"].get<std::int64_t>();
   const test::Form form = GetParam().form;
   const auto network = test::formula_network(test::golden_architecture(golden["model"]), form);
@@ -44,11 +46,12 @@ TEST_P(AdamRun, FirstLossesEqualTorchvisions) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, AdamRun,
-                         testing::Values(Case{"float64", {at::kDouble, at::MemoryFormat::Contiguous}, 1e-6},
-                                         Case{"float32", {at::kFloat, at::MemoryFormat::Contiguous}, 1e-3},
-                                         Case{"channels_last", {at::kFloat, at::MemoryFormat::ChannelsLast}, 1e-3}),
-                         [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Forms, AdamRun,
+    testing::Values(Case{"float64", "model_s_adam", {at::kDouble, at::MemoryFormat::Contiguous}, 1e-6},
+                    Case{"float32", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::Contiguous}, 1e-3},
+                    Case{"channels_last", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::ChannelsLast}, 1e-3}),
+    [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace effnetv2
