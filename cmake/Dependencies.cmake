@@ -1,7 +1,6 @@
 # Everything the project links, found once. scripts/setup.sh installs it.
 
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)  # without it at::parallel_for in our own files is a plain loop
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)
@@ -23,6 +22,14 @@ foreach(prefix ${CMAKE_PREFIX_PATH})
   endif()
 endforeach()
 find_package(Torch REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)  # without it at::parallel_for in our own files is a plain loop
+# at::parallel_for is a region of ours that at::set_num_threads has to govern, and that shares one pool of threads with
+# LibTorch's: a wheel brings a libgomp of its own, and linking the compiler's beside it could start two runtimes.
+file(GLOB torch_openmp ${TORCH_INSTALL_PREFIX}/lib/libgomp*.so*)
+if(torch_openmp AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(GET torch_openmp 0 torch_openmp)
+  set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES ${torch_openmp})
+endif()
 if(EFFNETV2_CUDA AND NOT TARGET torch_cuda)
   message(FATAL_ERROR "EFFNETV2_CUDA is ON but this LibTorch has no CUDA: ${TORCH_INSTALL_PREFIX}. "
                       "Point CMAKE_PREFIX_PATH at a CUDA build of torch, for example the one of PyPI's torch wheel.")

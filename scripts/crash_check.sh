@@ -35,45 +35,55 @@ if [[ -z $folder ]]; then
 fi
 mkdir -p "$folder"
 
-train() { "$program" train "$config" "${options[@]}" --quiet --run-dir "$1" --resume; }
+command=("$program" train "$config" "${options[@]}" --quiet --resume --run-dir)
 milliseconds() { date +%s%3N; }
 pause() { sleep "$(awk -v ms="$1" 'BEGIN { printf "%.3f", ms / 1000 }')"; }
 
+rows() { jq -c 'del(.epoch_seconds, .images_per_second)' "$1/metrics.jsonl"; }
+# Exits unless the run that was killed has ended like the one that was not.
+compare() {
+  local file failed=
+  for file in best.safetensors last.safetensors; do
+    cmp "$folder/whole/checkpoints/$file" "$folder/killed/checkpoints/$file" || failed=yes
+  done
+  diff <(rows "$folder/whole") <(rows "$folder/killed") || failed=yes
+  if find "$folder/killed" -name '.tmp-*' | grep .; then
+    echo "crash check: temporary files stayed behind" >&2
+    failed=yes
+  fi
+  if [[ -n $failed ]]; then
+    echo "crash check: FAILED: the resumed run differs" >&2
+    exit 1
+  fi
+}
+
 echo "crash check: in one piece" >&2
 start=$(milliseconds)
-train "$folder/whole"
+"${command[@]}" "$folder/whole"
 whole=$(($(milliseconds) - start))
 
 echo "crash check: with $kills kills" >&2
 killed=0
 while ((killed < kills)); do
-  train "$folder/killed" > /dev/null &
+  # not through a function: that would be a shell of its own, and the signal would hit it instead
+  "${command[@]}" "$folder/killed" > /dev/null &
   child=$!
   # from the first millisecond of the start-up to well into the training
   pause $((1 + (RANDOM * 32768 + RANDOM) % (whole * 3 / 2 / kills + 1500)))
-  if kill -KILL "$child" 2> /dev/null; then
-    wait "$child" 2> /dev/null || true
+  code=0
+  kill -KILL "$child" 2> /dev/null || true
+  wait "$child" 2> /dev/null || code=$?
+  if ((code == 137)); then
     killed=$((killed + 1))
-  else
-    wait "$child"
-    echo "crash check: the run was over after $killed kills; started again" >&2
+  elif ((code == 0)); then
+    compare
+    echo "crash check: the run was over after $killed kills; once more" >&2
     rm -rf "$folder/killed"
+  else
+    echo "crash check: FAILED: exit code $code" >&2
+    exit 1
   fi
 done
-train "$folder/killed"
-
-rows() { jq -c 'del(.epoch_seconds, .images_per_second)' "$1/metrics.jsonl"; }
-failed=
-for file in best.safetensors last.safetensors; do
-  cmp "$folder/whole/checkpoints/$file" "$folder/killed/checkpoints/$file" || failed=yes
-done
-diff <(rows "$folder/whole") <(rows "$folder/killed") || failed=yes
-if find "$folder/killed" -name '.tmp-*' | grep .; then
-  echo "crash check: temporary files stayed behind" >&2
-  failed=yes
-fi
-if [[ -n $failed ]]; then
-  echo "crash check: FAILED: the resumed run differs" >&2
-  exit 1
-fi
+"${command[@]}" "$folder/killed"
+compare
 echo "crash check: $kills kills, identical: $(wc -l < "$folder/whole/metrics.jsonl") metrics rows, best and last weights"

@@ -11,6 +11,11 @@ fail() {
   failures=$((failures + 1))
 }
 
+if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  say "this is no git checkout: nothing is checked"
+  exit 0
+fi
+
 # Tracked files and new ones, without what git ignores.
 files() {
   git ls-files --cached --others --exclude-standard -- "$@" | while IFS= read -r file; do

@@ -10,6 +10,7 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/core/stop.h"
+#include "effnetv2/core/text.h"
 #include "effnetv2/data/decode.h"
 #include "effnetv2/data/memory.h"
 
@@ -154,7 +155,7 @@ std::vector<std::string> ImageDataset::bad_images() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < impl_->files.size(); ++i) {
     if (impl_->bad[i]) {
-      names.push_back(impl_->files[i].path);
+      names.push_back(printable(impl_->files[i].path));
     }
   }
   std::ranges::sort(names);

@@ -29,6 +29,12 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+std::string three_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
+}
+
 const char* name_of(StopReason reason) {
   return reason == StopReason::early_stopping ? "early_stopping" : "epochs";
 }
@@ -242,9 +248,9 @@ class TrainingRun {
     const auto validation =
         row.val_top1 ? ", val loss " + fixed(*row.val_loss, 4) + ", top-1 " + fixed(*row.val_top1, 4) : std::string();
     log_->info("epoch " + std::to_string(row.epoch) + "/" + std::to_string(config_.train.epochs) + ": lr " +
-               shortest(row.lr) + ", train loss " + fixed(row.train_loss, 4) + ", top-1 " + fixed(row.train_top1, 4) +
-               validation + ", " + human_duration(row.epoch_seconds) + ", " + fixed(row.images_per_second, 0) +
-               " img/s" + (improved ? " *" : ""));
+               three_digits(row.lr) + ", train loss " + fixed(row.train_loss, 4) + ", top-1 " +
+               fixed(row.train_top1, 4) + validation + ", " + human_duration(row.epoch_seconds) + ", " +
+               fixed(row.images_per_second, 0) + " img/s" + (improved ? " *" : ""));
   }
 
   void save() {

@@ -127,6 +127,18 @@ expect_contains "$errors" "train.epochs"
 expect_exit 3 "$program" train "$tiny" --set data.root="$work/nothing" --run-dir "$work/x"
 expect_contains "$errors" "nothing"
 
+# names that are no UTF-8, of a class and of a damaged file, are written escaped
+mkdir "$work/odd"
+cp -r "$work/shapes/circle" "$work/odd/circle"
+cp -r "$work/shapes/square" "$work/odd/"$'caf\xe9'
+echo "no image" > "$work/odd/circle/"$'\xff.png'
+expect_exit 0 "$program" train "$tiny" --set data.root="$work/odd" data.on_bad_image=skip train.epochs=1 \
+  --run-dir "$work/odd-run"
+expect_contains "$errors" 'cannot be decoded: circle/\xFF.png'
+expect_equal 1 "$(jq .bad_images "$work/odd-run/result.json")" "bad images"
+expect_exit 0 "$program" eval "$work/odd-run" --json
+expect_equal '["caf\\xE9","circle"]' "$(jq -c '[.per_class[].name]' "$output")" "class names"
+
 # killed at random moments: the same bytes
 EFFNETV2=$program expect_exit 0 "$repo"/scripts/crash_check.sh "$tiny" --kills 6 --seed 3 --set train.epochs=12
 expect_contains "$output" "identical"

@@ -49,7 +49,7 @@ class ImageDataset final : public Dataset {
   /// True once fill_cache has finished; get() reads no file and takes no lock from then on.
   bool cached() const noexcept;
 
-  /// Names of the bad pictures met so far (on_bad_image: skip), each once, sorted.
+  /// Names of the bad pictures met so far (on_bad_image: skip), each once, sorted, printable.
   std::vector<std::string> bad_images() const;
 
   std::int64_t size() const noexcept override;
