@@ -21,10 +21,12 @@ bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t s
   if (cpu_level() == CpuLevel::baseline || x.size(1) < 8 || weight.size(2) != weight.size(3)) {
     return false;
   }
+  // with AVX-512 oneDNN is ahead on all but the smallest maps
+  const bool wide = cpu_level() == CpuLevel::avx512;
   if (weight.size(2) == 1 && stride == 1 && padding == 0) {
-    return x.size(0) * positions >= 32;
+    return x.size(0) * positions >= 32 && (!wide || positions <= 4);
   }
-  return x.size(0) >= 8 && positions <= 1024;
+  return x.size(0) >= 8 && positions <= (wide ? 16 : 1024);
 }
 
 }  // namespace
