@@ -35,6 +35,22 @@ if(EFFNETV2_CUDA AND NOT TARGET torch_cuda)
                       "Point CMAKE_PREFIX_PATH at a CUDA build of torch, for example the one of PyPI's torch wheel.")
 endif()
 
+# A wheel's libtorch.so exports parts of std::filesystem that call into nothing (remove_all is one), and whatever
+# library comes first is called: libstdc++ has to.
+include(CheckCXXSymbolExists)
+check_cxx_symbol_exists(__GLIBCXX__ ios EFFNETV2_LIBSTDCXX)
+if(EFFNETV2_LIBSTDCXX)
+  list(PREPEND TORCH_LIBRARIES stdc++)
+endif()
+# The CUDA runtime of the wheel, which its LibTorch was built with, before the toolkit's, which may be an older one.
+file(GLOB torch_cudart ${TORCH_INSTALL_PREFIX}/../nvidia/*/lib/libcudart.so.*)
+if(EFFNETV2_CUDA AND torch_cudart)
+  list(GET torch_cudart 0 torch_cudart)
+  cmake_path(GET torch_cudart PARENT_PATH torch_cudart)
+  cmake_path(NORMAL_PATH torch_cudart)
+  list(PREPEND CMAKE_BUILD_RPATH ${torch_cudart})
+endif()
+
 if(EFFNETV2_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -6,13 +6,12 @@
 #include <thread>
 #include <vector>
 
-#include <ATen/Context.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include "effnetv2/core/version.h"
+#include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {
 namespace {
@@ -52,10 +51,11 @@ std::string torch_version() {
 }
 
 std::string cuda_version() {
-  if (!at::hasCUDA()) {
+  // not at::hasCUDA(), which newer LibTorch denies where there is no card
+  const int version = cuda_runtime_version();
+  if (version == 0) {
     return "none";
   }
-  const long version = at::detail::getCUDAHooks().versionCUDART();
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 

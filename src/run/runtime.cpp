@@ -9,6 +9,7 @@
 #include <torch/cuda.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {
 namespace {
@@ -27,9 +28,8 @@ std::string resolve_device(const std::string& device) {
   }
   if (!available) {
     throw EnvironmentError("device: \"" + device + "\" was asked for, but " +
-                           (torch::cuda::device_count() == 0 && !at::hasCUDA()
-                                ? "this build of LibTorch has no CUDA; build with the cuda preset"
-                                : "no CUDA device answers; check nvidia-smi and the driver") +
+                           (cuda_kernels_built() ? "no CUDA device answers; check nvidia-smi and the driver"
+                                                 : "this build has no CUDA; build with the preset \"cuda\"") +
                            ", or use device cpu");
   }
   const int index = device == "cuda" ? 0 : std::stoi(device.substr(5));

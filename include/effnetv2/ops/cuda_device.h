@@ -6,9 +6,12 @@
 
 namespace effnetv2 {
 
-/// Whether this build holds its own CUDA kernels (EFFNETV2_CUDA). If not, everything else here throws
+/// Whether this build holds its own CUDA kernels (EFFNETV2_CUDA). If not, what needs a card here throws
 /// EnvironmentError that says so.
 bool cuda_kernels_built() noexcept;
+
+/// CUDA's runtime as 1000 * major + 10 * minor, with or without a card; 0 where the kernels were not built.
+int cuda_runtime_version() noexcept;
 
 /// The most bytes of card `device` that tensors have held at once since the start or the last reset.
 std::int64_t cuda_peak_bytes(int device);

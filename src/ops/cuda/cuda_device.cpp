@@ -4,6 +4,7 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
 
 namespace effnetv2 {
 namespace {
@@ -18,6 +19,11 @@ c10::DeviceIndex index_of(int device) {
 
 bool cuda_kernels_built() noexcept {
   return true;
+}
+
+int cuda_runtime_version() noexcept {
+  int version = 0;
+  return cudaRuntimeGetVersion(&version) == cudaSuccess ? version : 0;
 }
 
 std::int64_t cuda_peak_bytes(int device) {

@@ -7,6 +7,9 @@ namespace effnetv2 {
 bool cuda_kernels_built() noexcept {
   return false;
 }
+int cuda_runtime_version() noexcept {
+  return 0;
+}
 std::int64_t cuda_peak_bytes(int) {
   refuse_cuda();
 }
