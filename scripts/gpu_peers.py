@@ -3,14 +3,18 @@
 
     scripts/gpu_peers.py --program build/cuda/effnetv2 [--out docs/results/gpu] [--tests FILE.json]
 
-Both in bf16 autocast, channels_last, with Adam (the peer's fused); the peer eager and, while --seconds last, compiled.
-Times are milliseconds a step between events on the card. Writes OUT.json and OUT.md, and the table to stdout.
+Both in bf16 autocast, channels_last, with cuDNN's own choice of kernels and Adam (the peer's fused); the peer eager and,
+while --seconds last, compiled. Times are milliseconds a step between events on the card. Writes OUT.json and OUT.md, anew
+after each figure so that whatever ends it early leaves what was measured, and the table to stdout.
 """
 
 import argparse
 import datetime
 import json
+import os
 import pathlib
+import signal
+import subprocess
 import sys
 import time
 
@@ -29,9 +33,12 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=30, help="timed in each round")
     parser.add_argument("--warmup", type=int, default=10, help="before them")
-    parser.add_argument("--seconds", type=float, default=300.0, help="compile nothing more after so long")
+    parser.add_argument("--seconds", type=float, default=300.0, help="give up compiling after so long in all")
     parser.add_argument("--tests", type=pathlib.Path, help="what the tests did, to put into OUT.json")
+    parser.add_argument("--training", type=pathlib.Path, help="what gpu_train.py saw, to put into OUT.json")
+    parser.add_argument("--revision", help="for a program that was built outside its repository and does not know")
     parser.add_argument("--out", type=pathlib.Path, default=peers.ROOT / "docs/results/gpu")
+    parser.add_argument("--compiled", help=argparse.SUPPRESS)  # one row, in a process of its own
     return parser.parse_args()
 
 
@@ -53,7 +60,7 @@ class Peer:
         torch.cuda.empty_cache()
 
 
-def measure(options, image_size, batch_size, deadline):
+def measure(options, image_size, batch_size):
     work = f"train {image_size} px, batch {batch_size}, bf16"
     eager = Peer(options, image_size, batch_size, compiled=False)
     ours, peak = [], 0
@@ -69,6 +76,8 @@ def measure(options, image_size, batch_size, deadline):
               file=sys.stderr, flush=True)
     row = {
         "work": work,
+        "image_size": image_size,
+        "batch_size": batch_size,
         "ours": round(peers.median(ours), 3),
         "ours_spread": [round(min(ours), 3), round(max(ours), 3)],
         "eager": round(peers.median(eager.medians), 3),
@@ -79,24 +88,40 @@ def measure(options, image_size, batch_size, deadline):
     }
     del eager
     torch.cuda.empty_cache()
-    if time.monotonic() < deadline:
-        row["compiled"] = time_compiled(options, image_size, batch_size, work)
-        torch.cuda.empty_cache()
     return row
 
 
-def time_compiled(options, image_size, batch_size, work):
-    """None where this Python cannot compile: its compiler needs tools of its own."""
+def time_compiled(row, options, deadline):
+    """None if this Python cannot compile, which takes tools of its own, or not by the deadline."""
+    command = [sys.executable, __file__, "--compiled", f"{row['image_size']}x{row['batch_size']}"]
+    command += [f"--{name}={getattr(options, name)}" for name in ("rounds", "steps", "warmup")]
+    # in a session of its own: the compiler has workers, which would live on
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        compiled = Peer(options, image_size, batch_size, compiled=True)
-        for _ in range(options.rounds):
-            compiled.round()
-    except Exception as error:
-        print(f"{work}: not compiled: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
-        return None
-    result = round(peers.median(compiled.medians), 3)
-    print(f"{work}: compiled {result:.2f} ms", file=sys.stderr, flush=True)
-    return result
+        output, errors = child.communicate(timeout=max(1.0, deadline - time.monotonic()))
+        fault = None if child.returncode == 0 else (errors.strip().splitlines() or ["no reason given"])[-1]
+    except subprocess.TimeoutExpired:
+        fault = "the time is up"
+    finally:
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        child.wait()
+    print(f"{row['work']}: " + (f"not compiled: {fault}" if fault else f"compiled {float(output):.2f} ms"),
+          file=sys.stderr, flush=True)
+    return None if fault else round(float(output), 3)
+
+
+def be_compiled(options):
+    peer = Peer(options, *map(int, options.compiled.split("x")), compiled=True)
+    for _ in range(options.rounds):
+        peer.round()
+    print(peers.median(peer.medians))
+
+
+def read_json(path):
+    return json.loads(path.read_text()) if path else None
 
 
 def to_markdown(report):
@@ -112,9 +137,20 @@ def to_markdown(report):
           gigabytes(row["peak_memory_ours"]), gigabytes(row["peak_memory_eager"])] for row in report["rows"]],
     )
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    tests = report["tests"]
-    ran = f"Tests: {tests['passed']} passed, {tests['failed']} failed, {tests['skipped']} skipped.\n" if tests else ""
-    return f"{table}\n\n{report['card']}, {report['date']}. {versions}.\n{ran}"
+    lines = [table, "", f"{report['card']}, {report['date']}. {versions}. Medians of {report['rounds']} rounds in turns."]
+    if tests := report["tests"]:
+        lines.append(f"Tests: {tests['passed']} passed, {tests['failed']} failed, {tests['skipped']} skipped.")
+    if training := report["training"]:
+        card, cpu = training["evaluations"]
+        lines.append(f"The quickstart in {training['seconds']} s: top-1 {card['top1']:.3f}, loss {card['loss']:.5f} on the "
+                     f"card, {cpu['loss']:.5f} on the CPU.")
+    return "\n".join(lines) + "\n"
+
+
+def write(report, out):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
+    out.with_suffix(".md").write_text(to_markdown(report))
 
 
 def main():
@@ -122,27 +158,37 @@ def main():
     if not torch.cuda.is_available():
         print("there is no CUDA card here: nothing was measured", file=sys.stderr)
         sys.exit(6)
+    torch.backends.cudnn.benchmark = True  # as our program does
+    if options.compiled:
+        be_compiled(options)
+        return
     deadline = time.monotonic() + options.seconds
     program = peers.program_version(options.program)
     report = {
         "card": torch.cuda.get_device_name(0),
         "date": datetime.date.today().isoformat(),
         "versions": {
-            "effnetv2": program["revision"],
+            "effnetv2": options.revision or program["revision"],
             "LibTorch": program["LibTorch"],
             "CUDA": program["CUDA"],
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
         },
         "units": UNITS,
-        "rows": [measure(options, *map(int, row.split("x")), deadline) for row in options.rows.split(",")],
-        "tests": json.loads(options.tests.read_text()) if options.tests else None,
+        "rounds": options.rounds,
+        "steps": options.steps,
+        "rows": [],
+        "tests": read_json(options.tests),
+        "training": read_json(options.training),
     }
-    text = to_markdown(report)
-    print(text, end="")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
-    options.out.with_suffix(".md").write_text(text)
+    for row in options.rows.split(","):
+        report["rows"].append(measure(options, *map(int, row.split("x"))))
+        write(report, options.out)
+    for row in report["rows"]:
+        if time.monotonic() < deadline:
+            row["compiled"] = time_compiled(row, options, deadline)
+            write(report, options.out)
+    print(to_markdown(report), end="")
 
 
 if __name__ == "__main__":

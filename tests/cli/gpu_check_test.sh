@@ -57,8 +57,10 @@ case \$1 in
   -c) echo /somewhere/cmake ;;
   -) exec $python "\$@" ;;
   *)
+    [[ \$1 != *gpu_train.py ]] || echo '{"faults": []}'
     while ((\$# > 0)); do
       [[ \$1 != --tests ]] || cp "\$2" "$temp/counted.json"
+      [[ \$1 != --training ]] || cp "\$2" "$temp/trained.json"
       shift
     done
     ;;
@@ -68,14 +70,45 @@ mkdir "$temp/build"
 touch "$temp/build/CTestTestfile.cmake"
 printf '#!/usr/bin/env bash\necho effnetv2 stand-in\n' >"$temp/build/effnetv2"
 chmod +x "$temp/build/effnetv2"
-expect_exit 1 env PATH="$bin:$PATH" "$check" --program "$temp/build/effnetv2" -o "$temp/some/gpu" --rows 32x8
-expect_contains "$temp/counted.json" '"passed": 2, "failed": 1, "skipped": 1, "failures": ["c"], "seconds": 2.2'
+expect_exit 1 env PATH="$bin:$PATH" "$check" --program "$temp/build/effnetv2" -o "$temp/some/gpu" --rows 32x8 \
+  --revision abc123
+expect_contains "$temp/counted.json" '"passed": 2, "failed": 1, "skipped": 1, "failures": ["c"], "skips": ["d"], "seconds": 2.2'
 expect_contains "$CALLS" "gpu_peers.py --program $temp/build/effnetv2 --rows 32x8"
 expect_contains "$CALLS" "--out $temp/some/gpu"
+expect_contains "$CALLS" "--revision abc123"
 expect_contains "$errors" "Stand-in 9000, architecture 90"
+expect_equal "$(cat "$temp/trained.json")" '{"faults": []}'
+expect_file "$temp/some/gpu-tests.log"
+
+# a training that fails, or that finds a fault, fails the check even if all tests passed, and the timings go on
+sed -i 's/^exit 8$/exit 0/' "$bin/ctest"
+for answer in '' '{"faults": ["top-1"]}'; do
+  : >"$CALLS"
+  stand_in python3 <<EOF
+case \$1 in
+  -c) echo /somewhere/cmake ;;
+  -) exec $python "\$@" ;;
+  *gpu_train.py)
+    printf %s '$answer'
+    exit 1
+    ;;
+esac
+EOF
+  expect_exit 1 env PATH="$bin:$PATH" "$check" --program "$temp/build/effnetv2" -o "$temp/faulty/gpu"
+  expect_contains "$CALLS" gpu_peers.py
+done
+expect_no_file "$temp/faulty/gpu-tests.log"
+
+# with neither fault it succeeds
+stand_in python3 <<EOF
+case \$1 in
+  -c) echo /somewhere/cmake ;;
+  -) exec $python "\$@" ;;
+esac
+EOF
+expect_exit 0 env PATH="$bin:$PATH" "$check" --program "$temp/build/effnetv2" -o "$temp/good/gpu"
 
 # a failed timing fails the check even if all tests passed
-sed -i 's/^exit 8$/exit 0/' "$bin/ctest"
 stand_in python3 <<<"[[ \$1 == -c ]]"
 expect_exit 1 env PATH="$bin:$PATH" "$check" --program "$temp/build/effnetv2" --no-tests
 expect_contains "$errors" "the timings failed"

@@ -10,7 +10,7 @@ mkdir "$work"
 "$program" data synth "$work/shapes" --images-per-class 12 > /dev/null 2>&1
 cat > "$work/tiny.json" << 'JSON'
 {
-  "name": "tiny", "threads": 1,
+  "name": "tiny", "device": "cpu", "threads": 1,
   "model": {"stages": [{"block": "fused_mbconv", "expand": 1, "kernel": 3, "stride": 1, "channels": 8, "layers": 1},
                        {"block": "mbconv", "expand": 2, "kernel": 3, "stride": 2, "channels": 16, "layers": 2}],
             "stem_channels": 8, "head_channels": 32, "init": "per_group"},
