@@ -25,7 +25,7 @@ class FakeDataset : public Dataset {
 
   std::set<std::int64_t> bad;
   std::set<std::int64_t> broken;
-  std::int64_t slow_us = 0;
+  std::atomic<std::int64_t> slow_us{0};  ///< set while workers read
   mutable std::atomic<std::int64_t> reads{0};
 
   std::int64_t size() const noexcept override { return size_; }
@@ -34,9 +34,9 @@ class FakeDataset : public Dataset {
   std::string name(std::int64_t index) const override { return "image " + std::to_string(index); }
   std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const override {
     ++reads;
-    if (slow_us > 0) {
+    if (const std::int64_t slow = slow_us; slow > 0) {
       Rng rng = Rng::stream(1, Purpose::test, static_cast<std::uint64_t>(index), static_cast<std::uint64_t>(epoch));
-      std::this_thread::sleep_for(std::chrono::microseconds(rng.below(static_cast<std::uint64_t>(2 * slow_us))));
+      std::this_thread::sleep_for(std::chrono::microseconds(rng.below(static_cast<std::uint64_t>(2 * slow))));
     }
     if (broken.contains(index)) {
       throw DataError(name(index) + " is broken");
