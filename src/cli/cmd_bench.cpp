@@ -38,12 +38,8 @@ void print_result(const BenchResult& r) {
 }
 
 int run(const Options& options) {
-  std::vector<std::string> sets = options.sets;
-  for (auto& set : options.common.as_sets()) {
-    sets.push_back(set);
-  }
   BenchRequest request = options.request;
-  request.config = load_config(options.config, sets);
+  request.config = load_config(options.config, options.common.after(options.sets));
   request.mode = options.mode == "infer"  ? BenchMode::infer
                  : options.mode == "data" ? BenchMode::data
                                           : BenchMode::train;
@@ -71,9 +67,7 @@ void add_bench(CLI::App& app, Run& run_verb) {
       ->capture_default_str();
   verb->add_option("--steps", options->request.steps, "steps that are timed")->capture_default_str();
   verb->add_option("--warmup", options->request.warmup, "steps before them")->capture_default_str();
-  verb->add_option("--set", options->sets, "change a key of the config: a.b=value (repeatable)")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);
   verb->footer(

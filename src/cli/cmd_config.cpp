@@ -23,13 +23,7 @@ struct Options {
   bool markdown = false;
   CommonOptions common;
 
-  ExperimentConfig load() const {
-    std::vector<std::string> all = sets;
-    for (auto& set : common.as_sets()) {
-      all.push_back(std::move(set));
-    }
-    return load_config(config, all);
-  }
+  ExperimentConfig load() const { return load_config(config, common.after(sets)); }
 };
 
 constexpr std::int64_t kUnknownClasses = 1000;
@@ -75,9 +69,7 @@ int run_keys(const Options& options) {
 
 void add_config_file(CLI::App& verb, Options& options) {
   verb.add_option("config", options.config, "the experiment, a JSON file")->required();
-  verb.add_option("--set", options.sets, "change a key of the config: a.b=value (repeatable)")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_sets(verb, options.sets);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   std::string run_dir, weights, config, checkpoint = "best", data, split;
+  std::vector<std::string> sets;
   bool json = false;
   CommonOptions common;
 };
@@ -50,17 +51,21 @@ int run_eval(const Options& options) {
   if (!options.split.empty()) {
     request.split = options.split;
   }
-  request.sets = options.common.as_sets();
+  request.sets = options.common.after(options.sets);
   const auto log = options.common.make_log();
   ProgressBar bar(*log, "evaluating", "img", !options.common.quiet);
   const auto result = run_evaluation(
       request, [&](const std::string&, std::int64_t done, std::int64_t total) { bar.update(done, total, "decoding"); },
       [&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, log);
   bar.finish();
+  if (!result) {
+    log->info("interrupted");
+    return kExitInterrupted;
+  }
   if (options.json) {
-    std::cout << result.dump(2) << "\n";
+    std::cout << result->dump(2) << "\n";
   } else {
-    print_table(result);
+    print_table(*result);
   }
   return kExitDone;
 }
@@ -81,6 +86,7 @@ void add_eval(CLI::App& app, Run& run) {
   verb->add_option("--data", options->data, "other images: the folder to use instead of data.root");
   verb->add_option("--split", options->split, "default val, or all with other images")
       ->check(CLI::IsMember({"val", "test", "train", "all"}));
+  add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);
   verb->footer(

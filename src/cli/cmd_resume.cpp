@@ -16,11 +16,7 @@ struct Options {
 };
 
 int run_resume(const Options& options) {
-  std::vector<std::string> sets = options.sets;
-  for (auto& set : options.common.as_sets()) {
-    sets.push_back(set);
-  }
-  return train_with_display(resume_request(options.run_dir, sets), options.common);
+  return train_with_display(resume_request(options.run_dir, options.common.after(options.sets)), options.common);
 }
 
 }  // namespace
@@ -29,9 +25,7 @@ void add_resume(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("resume", "go on with a run that was interrupted, or with more epochs");
   const auto options = std::make_shared<Options>();
   verb->add_option("run_dir", options->run_dir, "the run's directory")->required();
-  verb->add_option("--set", options->sets, "change a key that does not change the result, or train.epochs (repeatable)")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_sets(*verb, options->sets, "change a key that does not change the result, or train.epochs (repeatable)");
   add_common(*verb, options->common);
   verb->footer(
       "Examples:\n"

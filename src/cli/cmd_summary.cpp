@@ -96,11 +96,7 @@ void print_table(const Summary& summary) {
 }
 
 int run(const Options& options) {
-  std::vector<std::string> sets = options.sets;
-  for (auto& set : options.common.as_sets()) {
-    sets.push_back(set);
-  }
-  const ExperimentConfig config = load_config(options.config, sets);
+  const ExperimentConfig config = load_config(options.config, options.common.after(options.sets));
   const Summary summary =
       summarize(architecture(config.model, count_classes(config)), config.data.image_size, config.data.image_size);
   if (options.json) {
@@ -117,9 +113,7 @@ void add_summary(CLI::App& app, Run& run_verb) {
   auto* verb = app.add_subcommand("summary", "show a network stage by stage: shapes, parameters, MACs");
   const auto options = std::make_shared<Options>();
   verb->add_option("config", options->config, "the experiment, a JSON file")->required();
-  verb->add_option("--set", options->sets, "change a key of the config: a.b=value (repeatable)")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);
   verb->footer(

@@ -23,12 +23,8 @@ struct Options {
 };
 
 int run_train(const Options& options) {
-  std::vector<std::string> sets = options.sets;
-  for (auto& set : options.common.as_sets()) {
-    sets.push_back(set);
-  }
   TrainingRequest request;
-  request.config = load_config(options.config, sets);
+  request.config = load_config(options.config, options.common.after(options.sets));
   if (options.dry_run) {
     std::cout << describe_plan(request.config);
     return kExitDone;
@@ -48,9 +44,7 @@ void add_train(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("train", "train a network from a config");
   const auto options = std::make_shared<Options>();
   verb->add_option("config", options->config, "the experiment, a JSON file")->required();
-  verb->add_option("--set", options->sets, "change a key of the config: a.b=value (repeatable)")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_sets(*verb, options->sets);
   auto* run_dir = verb->add_option("--run-dir", options->run_dir, "where the run lies; default runs/<name>-<n>");
   auto* resume =
       verb->add_flag("--resume", options->resume, "start the run, go on with it, or report it done")->needs(run_dir);

@@ -25,8 +25,8 @@ struct CommonOptions {
 
   /// To stderr at the level that --quiet and --verbose ask for.
   std::shared_ptr<Log> make_log() const;
-  /// --device and --threads as "--set" items, to follow the user's own.
-  std::vector<std::string> as_sets() const;
+  /// `sets`, the user's own --set items, followed by --device and --threads as such items.
+  std::vector<std::string> after(std::vector<std::string> sets) const;
 };
 
 /// What main does after parsing: the verb's work, returning its exit code. Errors are thrown.
@@ -41,6 +41,10 @@ void add_summary(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_data(CLI::App& app, Run& run);
 void add_config(CLI::App& app, Run& run);
+
+/// --set on a verb, repeatable.
+void add_sets(CLI::App& verb, std::vector<std::string>& sets,
+              const std::string& help = "change a key of the config: a.b=value (repeatable)");
 
 /// --device, --threads, --quiet, --verbose on a verb.
 void add_common(CLI::App& verb, CommonOptions& options);

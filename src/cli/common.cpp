@@ -8,8 +8,7 @@ std::shared_ptr<Log> CommonOptions::make_log() const {
   return std::make_shared<Log>(quiet ? LogLevel::warn : verbose ? LogLevel::debug : LogLevel::info);
 }
 
-std::vector<std::string> CommonOptions::as_sets() const {
-  std::vector<std::string> sets;
+std::vector<std::string> CommonOptions::after(std::vector<std::string> sets) const {
   if (device) {
     sets.push_back("device=" + *device);
   }
@@ -17,6 +16,10 @@ std::vector<std::string> CommonOptions::as_sets() const {
     sets.push_back("threads=" + std::to_string(*threads));
   }
   return sets;
+}
+
+void add_sets(CLI::App& verb, std::vector<std::string>& sets, const std::string& help) {
+  verb.add_option("--set", sets, help)->take_all()->allow_extra_args(false);
 }
 
 void add_common(CLI::App& verb, CommonOptions& options) {

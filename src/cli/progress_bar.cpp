@@ -59,9 +59,10 @@ void ProgressBar::update(std::int64_t done, std::int64_t total, const std::strin
   }
 }
 
-void ProgressBar::restart(std::string label) {
+void ProgressBar::restart(std::string label, std::string unit) {
   const std::lock_guard lock(mutex_);
   state_.label = std::move(label);
+  state_.unit = std::move(unit);
   state_.text.clear();
   state_.per_second = 0.0;
   first_done_ = -1;

@@ -20,11 +20,13 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
+  /// False where nothing is ever drawn.
+  bool active() const noexcept { return active_; }
   /// `done` of `total` (0: unknown). The rate counts from the first update on, so that work done by an earlier
   /// process is not taken for speed.
   void update(std::int64_t done, std::int64_t total, const std::string& text = "");
-  /// Another piece of work on the same line: a new label, rate and time left start anew.
-  void restart(std::string label);
+  /// Another piece of work on the same line: a new label and unit; rate and time left start anew.
+  void restart(std::string label, std::string unit);
   /// Takes the line away. update() brings it back.
   void finish();
 

@@ -18,6 +18,12 @@ namespace {
 constexpr int kWidestBar = 30;
 constexpr int kNarrowestBar = 8;
 
+/// The greatest rank goes first where there is no room.
+struct Part {
+  std::string text;
+  int rank;
+};
+
 bool starts_character(char c) {
   return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u;
 }
@@ -70,34 +76,34 @@ std::string render_progress(const ProgressState& state, int width) {
   const std::int64_t done = known ? std::clamp<std::int64_t>(state.done, 0, state.total) : state.done;
   const double share = known ? static_cast<double>(done) / static_cast<double>(state.total) : 0.0;
 
-  std::vector<std::string> parts;
+  std::vector<Part> parts;
   if (known) {
     char percent[8];
     std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(std::floor(share * 100.0)));
-    parts.emplace_back(percent);
-    parts.push_back(std::to_string(done) + "/" + std::to_string(state.total) + " " + state.unit);
+    parts.push_back({percent, 0});
+    parts.push_back({std::to_string(done) + "/" + std::to_string(state.total) + " " + state.unit, 3});
   } else {
-    parts.push_back(std::to_string(done) + " " + state.unit);
+    parts.push_back({std::to_string(done) + " " + state.unit, 0});
   }
   if (state.per_second > 0.0) {
-    parts.push_back(rate_text(state.per_second, state.unit));
+    parts.push_back({rate_text(state.per_second, state.unit), 4});
     if (known) {
-      parts.push_back(human_duration(static_cast<double>(state.total - done) / state.per_second) + " left");
+      parts.push_back({human_duration(static_cast<double>(state.total - done) / state.per_second) + " left", 1});
     }
   }
   if (!state.text.empty()) {
-    parts.push_back(state.text);
+    parts.push_back({state.text, 2});
   }
 
   const auto taken = [&] {
     int sum = columns(state.label);
     for (const auto& part : parts) {
-      sum += 2 + columns(part);
+      sum += 2 + columns(part.text);
     }
     return sum;
   };
   while (!parts.empty() && taken() > width) {
-    parts.pop_back();
+    parts.erase(std::ranges::max_element(parts, {}, &Part::rank));
   }
   std::string line = cut(state.label, width);
   const int bar = std::min(kWidestBar, width - taken() - 2);
@@ -105,7 +111,7 @@ std::string render_progress(const ProgressState& state, int width) {
     line += "  " + bar_text(share, bar);
   }
   for (const auto& part : parts) {
-    line += "  " + part;
+    line += "  " + part.text;
   }
   return line;
 }

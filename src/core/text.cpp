@@ -162,7 +162,7 @@ std::string human_duration(double seconds) {
 
 std::string shortest(double value) {
   char text[32];
-  const auto result = std::to_chars(text, text + sizeof text, value);
+  const auto result = std::to_chars(text, text + sizeof text, std::isnan(value) ? std::fabs(value) : value);
   return std::string(text, result.ptr);
 }
 

@@ -274,20 +274,6 @@ std::vector<ImageFile> read_split_folder(const Listing& listing, const char* nam
 
 }  // namespace
 
-std::string Listing::fingerprint() const {
-  Fingerprint print;
-  for (const auto& name : classes) {
-    print.add(name);
-  }
-  for (const auto* files : {&train, &val, &test}) {
-    print.add(static_cast<std::uint64_t>(files->size()));
-    for (const auto& file : *files) {
-      print.add(file.path).add(static_cast<std::uint64_t>(file.label)).add(file.bytes);
-    }
-  }
-  return print.hex();
-}
-
 Listing list_images(const DataConfig& config, const ProgressFn& progress) {
   Listing listing;
   listing.root = config.root.value_or("");

@@ -57,8 +57,7 @@ struct Loader::Impl {
       throw std::invalid_argument("Loader: batch_size must be at least 1 and workers at least 0, got " +
                                   std::to_string(options.batch_size) + " and " + std::to_string(options.workers));
     }
-    const std::int64_t images = dataset->size();
-    batches = images / options.batch_size + (!options.drop_last && images % options.batch_size != 0 ? 1 : 0);
+    batches = batches_per_epoch(dataset->size(), options.batch_size, options.drop_last);
     claimed = delivered = batches;
     results.resize(2 * static_cast<std::size_t>(options.workers));
     try {
@@ -220,6 +219,10 @@ struct Loader::Impl {
     return std::move(result.batch);
   }
 };
+
+std::int64_t batches_per_epoch(std::int64_t images, std::int64_t batch_size, bool drop_last) {
+  return images / batch_size + (!drop_last && images % batch_size != 0 ? 1 : 0);
+}
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
     : impl_(std::make_unique<Impl>(std::move(dataset), options)) {}

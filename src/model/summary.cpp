@@ -107,6 +107,11 @@ Summary summarize(const Architecture& architecture, std::int64_t height, std::in
   return summary;
 }
 
+bool ends_in_one_pixel(const Architecture& architecture, std::int64_t image_size) {
+  const auto rows = summarize(architecture, image_size, image_size).rows;
+  return rows[rows.size() - 2].height == 1;  // the head, before the classifier
+}
+
 std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
                                      int activation_bytes) {
   const std::int64_t copies = 2 + optimizer_slots + (ema ? 1 : 0);  // weights and gradients, both float32

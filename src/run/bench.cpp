@@ -11,6 +11,7 @@
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/core/torch_compat.h"
@@ -134,32 +135,27 @@ std::vector<double> bench_infer(const BenchRequest& request, at::Device device, 
   return time_steps(request, device, step, progress);
 }
 
-std::vector<double> bench_data(const BenchRequest& request, const ProgressFn& progress,
-                               const std::shared_ptr<Log>& log) {
+/// `images`: how many the timed steps gave, as the last batch of an epoch can be short.
+std::vector<double> bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log,
+                               std::int64_t& images) {
   const ExperimentConfig& config = request.config;
   const Listing listing = list_configured_images(config.data);
   const SplitData train = open_split(config, listing, listing.train, "train", Transform::Mode::train, *log, {});
+  if (train.loader->batches() == 0) {
+    throw ConfigError("train.drop_last: leaves no batch of " + std::to_string(config.train.batch_size) + " from " +
+                      std::to_string(listing.train.size()) + " images; use a smaller train.batch_size");
+  }
   std::int64_t epoch = 0;
   train.loader->start(epoch);
-  const auto step = [&](std::int64_t) {
-    while (!train.loader->next()) {
+  const auto step = [&](std::int64_t number) {
+    auto batch = train.loader->next();
+    if (!batch) {
       train.loader->start(++epoch);
+      batch = train.loader->next();
     }
+    images += number < request.warmup ? 0 : batch->size;
   };
   return time_steps(request, at::kCPU, step, progress);
-}
-
-std::string name_of(Precision precision) {
-  switch (precision) {
-    case Precision::fp32:
-      return "fp32";
-    case Precision::tf32:
-      return "tf32";
-    case Precision::bf16:
-      return "bf16";
-    default:
-      return "auto";
-  }
 }
 
 }  // namespace
@@ -194,13 +190,15 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
   }
   const at::Device device(config.device);
 
+  std::int64_t images = request.steps * config.train.batch_size;
   std::vector<double> times;
   switch (request.mode) {
     case BenchMode::infer:
       times = bench_infer(request, device, progress);
       break;
     case BenchMode::data:
-      times = bench_data(request, progress, log);
+      images = 0;
+      times = bench_data(request, progress, log, images);
       break;
     default:
       times = bench_train(request, device, progress);
@@ -211,7 +209,7 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
   BenchResult result;
   result.mode = request.mode;
   result.device = request.mode == BenchMode::data ? "cpu" : config.device;
-  result.precision = name_of(config.precision);
+  result.precision = std::string(name_of(config.precision));
   result.threads = config.threads.value_or(0);
   result.image_size = config.data.image_size;
   result.batch_size = config.train.batch_size;
@@ -220,7 +218,8 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
   result.min_ms = times.front();
   result.p10_ms = quantile(times, 0.1);
   result.p90_ms = quantile(times, 0.9);
-  result.images_per_second = static_cast<double>(result.batch_size) / (result.median_ms / 1000.0);
+  result.images_per_second =
+      static_cast<double>(images) / static_cast<double>(result.steps) / (result.median_ms / 1000.0);
   result.peak_memory_bytes = result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(device.index());
   return result;
 }

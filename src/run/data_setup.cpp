@@ -41,8 +41,10 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
       log.debug(split_name + " images are held in memory: " + human_bytes(static_cast<double>(bytes)));
     }
   } else {
-    log.info(split_name + " images are decoded at each use: " + human_bytes(static_cast<double>(bytes)) +
-             " would be too much to hold in memory");
+    log.info(split_name + " images are decoded at each use: " +
+             (config.data.cache == Cache::none
+                  ? "data.cache is none"
+                  : human_bytes(static_cast<double>(bytes)) + " would be too much to hold in memory"));
   }
   LoaderOptions options;
   options.batch_size = config.train.batch_size;

@@ -2,6 +2,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/run/network.h"
@@ -20,10 +21,7 @@ struct Subject {
 
 Subject find_subject(const EvaluationRequest& request) {
   if (request.run_dir) {
-    if (!RunDirectory::holds_run(*request.run_dir)) {
-      throw ConfigError(request.run_dir->string() + ": is no run directory: it has no config.json");
-    }
-    Subject subject{load_config(*request.run_dir / "config.json", request.sets),
+    Subject subject{RunDirectory::stored_config(*request.run_dir, request.sets),
                     *request.run_dir / "checkpoints" / (request.checkpoint + ".safetensors")};
     if (!std::filesystem::exists(subject.weights)) {
       throw CheckpointError(subject.weights.string() + ": there are no \"" + request.checkpoint +
@@ -70,8 +68,8 @@ std::vector<ImageFile> files_of(const Listing& listing, const std::string& split
 
 }  // namespace
 
-nlohmann::ordered_json run_evaluation(const EvaluationRequest& request, const CacheProgress& on_cache,
-                                      const ProgressFn& on_progress, const std::shared_ptr<Log>& log) {
+std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const CacheProgress& on_cache,
+                                                     const ProgressFn& on_progress, const std::shared_ptr<Log>& log) {
   auto [config, weights] = find_subject(request);
   config.model = with_defaults(config.model);
   std::string split = request.split.value_or("val");
@@ -79,6 +77,7 @@ nlohmann::ordered_json run_evaluation(const EvaluationRequest& request, const Ca
     const auto given = std::filesystem::absolute(*request.data).lexically_normal().string();
     if (!request.split && config.data.root != given) {
       split = "all";
+      config.data.images_per_class.reset();
       log->info("other images than the run's: all of them are evaluated; choose with --split");
     }
     config.data.root = given;
@@ -93,11 +92,20 @@ nlohmann::ordered_json run_evaluation(const EvaluationRequest& request, const Ca
     throw DataError(*config.data.root + ": has no " + split + " images; choose with --split val|test|train|all");
   }
   const SplitData data = open_split(config, listing, files, split, Transform::Mode::eval, *log, on_cache);
+  if (stop_requested()) {
+    return std::nullopt;
+  }
   auto network = build_network(config);
   load_weights(*network, weights);
   const InputStage input(config.data, network->parameters().front().device());
   const Evaluation evaluation =
-      evaluate(*network, *data.loader, input, config.precision == Precision::bf16, on_progress);
+      evaluate(*network, *data.loader, input, config.precision == Precision::bf16, on_progress, /*stoppable=*/true);
+  if (stop_requested()) {
+    return std::nullopt;
+  }
+  if (evaluation.metrics.samples == 0) {
+    throw DataError(*config.data.root + ": none of the " + split + " images could be decoded");
+  }
 
   auto per_class = nlohmann::ordered_json::array();
   for (std::size_t label = 0; label < listing.classes.size(); ++label) {
@@ -109,15 +117,15 @@ nlohmann::ordered_json run_evaluation(const EvaluationRequest& request, const Ca
   for (const auto& name : data.dataset->bad_images()) {
     log->warn("left out, cannot be decoded: " + name);
   }
-  return {{"split", split},
-          {"samples", evaluation.metrics.samples},
-          {"loss", evaluation.metrics.loss},
-          {"top1", evaluation.metrics.top1},
-          {"top5", evaluation.metrics.top5},
-          {"per_class", per_class},
-          {"seconds", evaluation.seconds},
-          {"weights", weights.string()},
-          {"bad_images", data.dataset->bad_images().size()}};
+  return {{{"split", split},
+           {"samples", evaluation.metrics.samples},
+           {"loss", evaluation.metrics.loss},
+           {"top1", evaluation.metrics.top1},
+           {"top5", evaluation.metrics.top5},
+           {"per_class", per_class},
+           {"seconds", evaluation.seconds},
+           {"weights", weights.string()},
+           {"bad_images", data.dataset->bad_images().size()}}};
 }
 
 }  // namespace effnetv2

@@ -6,13 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include "effnetv2/config/config.h"
+#include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/data/listing.h"
+#include "effnetv2/data/loader.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/model/summary.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/optimizer.h"
+#include "effnetv2/train/schedule.h"
+#include "effnetv2/train/trainer.h"
 
 namespace effnetv2 {
 namespace {
@@ -40,7 +44,31 @@ std::string images_table(const Listing& listing) {
   return text + line;
 }
 
+std::int64_t batches_of(const ExperimentConfig& config, const Listing& listing) {
+  return batches_per_epoch(static_cast<std::int64_t>(listing.train.size()), config.train.batch_size,
+                           config.train.drop_last);
+}
+
 }  // namespace
+
+void check_plan(const ExperimentConfig& config, const Listing& listing) {
+  const auto images = static_cast<std::int64_t>(listing.train.size());
+  const auto& train = config.train;
+  const std::string found =
+      with_commas(images) + " training images and a batch size of " + with_commas(train.batch_size);
+  if (batches_of(config, listing) == 0) {
+    throw ConfigError("train.drop_last: leaves nothing to train on: there are " + found +
+                      "; use a smaller train.batch_size");
+  }
+  const bool single = train.batch_size == 1 || (images % train.batch_size == 1 && !train.drop_last);
+  if (single && ends_in_one_pixel(architecture(config.model, *config.model.num_classes), config.data.image_size)) {
+    throw ConfigError(
+        "train.batch_size: there are " + found +
+        ", which makes a batch of one image; BatchNorm cannot train on that where maps shrink to 1x1; use "
+        "another train.batch_size, train.drop_last or a larger data.image_size");
+  }
+  check_monitor(train, !listing.val.empty());
+}
 
 std::string describe_plan(const ExperimentConfig& asked) {
   ExperimentConfig config = resolve_runtime(asked, Use::training);
@@ -48,15 +76,13 @@ std::string describe_plan(const ExperimentConfig& asked) {
   const Listing listing = list_configured_images(config.data);
   config.model.num_classes = resolve_num_classes(config.model, listing);
   const auto network = architecture(config.model, *config.model.num_classes);
+  check_plan(config, listing);
   const Summary size = summarize(network, config.data.image_size, config.data.image_size);
 
-  const auto images = static_cast<std::int64_t>(listing.train.size());
-  const auto batch = config.train.batch_size;
-  const auto batches = config.train.drop_last ? images / batch : (images + batch - 1) / batch;
-  const auto steps = (batches + config.train.accumulate - 1) / config.train.accumulate;
+  const auto steps = steps_per_epoch(batches_of(config, listing), config.train.accumulate);
   const auto bytes =
-      estimate_training_bytes(size, batch, optimizer_slots(config.train.optimizer), config.train.ema.decay.has_value(),
-                              config.precision == Precision::bf16 ? 2 : 4);
+      estimate_training_bytes(size, config.train.batch_size, optimizer_slots(config.train.optimizer),
+                              config.train.ema.decay.has_value(), config.precision == Precision::bf16 ? 2 : 4);
   char line[256];
   std::string text = to_json(config).dump(2) + "\n\n" + images_table(listing) + "\n";
   std::snprintf(line, sizeof line,

@@ -4,6 +4,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/train/checkpoint.h"
 
 namespace effnetv2 {
 
@@ -29,27 +30,30 @@ RunDirectory RunDirectory::next_free(const std::string& name) {
 }
 
 bool RunDirectory::holds_run(const std::filesystem::path& path) {
-  return std::filesystem::exists(path / "config.json");
+  return std::filesystem::exists(path / "config.json") || holds_state(path / "checkpoints");
 }
 
-ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path) {
-  if (!holds_run(path)) {
+ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets) {
+  if (!std::filesystem::exists(path / "config.json")) {
     throw ConfigError(path.string() + ": is no run directory: it has no config.json");
   }
-  return load_config(path / "config.json");
+  return load_config(path / "config.json", sets);
+}
+
+bool RunDirectory::has_progress() const {
+  return holds_state(checkpoints()) || std::filesystem::exists(result());
 }
 
 void RunDirectory::clear() {
-  for (const auto& file : {config(), environment(), log(), metrics_jsonl(), metrics_csv(), result(), best(), last()}) {
+  // config.json last: until then, whatever is left is still known as a run
+  remove_state();
+  for (const auto& file : {result(), best(), last(), metrics_jsonl(), metrics_csv(), log(), environment(), config()}) {
     std::filesystem::remove(file);
   }
-  remove_state();
 }
 
 void RunDirectory::remove_state() {
-  for (const char* name : {"state.safetensors", "state.previous.safetensors"}) {
-    std::filesystem::remove(checkpoints() / name);
-  }
+  effnetv2::remove_state(checkpoints());
   remove_stale_temporaries(checkpoints());
   remove_stale_temporaries(path_);
 }

@@ -43,11 +43,16 @@ std::string resolve_device(const std::string& device) {
 
 }  // namespace
 
+Precision resolved_precision(const ExperimentConfig& config, Use use) {
+  if (config.precision != Precision::automatic) {
+    return config.precision;
+  }
+  return use == Use::training && config.device != "cpu" ? Precision::bf16 : Precision::fp32;
+}
+
 ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
   config.device = resolve_device(config.device);
-  if (config.precision == Precision::automatic) {
-    config.precision = use == Use::training && config.device != "cpu" ? Precision::bf16 : Precision::fp32;
-  }
+  config.precision = resolved_precision(config, use);
   if (!config.threads) {
     config.threads = cores();
   }

@@ -9,10 +9,12 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/data/fingerprint.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/run/environment.h"
 #include "effnetv2/run/metrics_log.h"
 #include "effnetv2/run/network.h"
+#include "effnetv2/run/plan.h"
 #include "effnetv2/run/run_directory.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/checkpoint.h"
@@ -71,28 +73,28 @@ class TrainingRun {
     if (auto done = report_if_done()) {
       return *done;
     }
+    // whatever can be found wrong is, before anything of an earlier run is touched
+    asked_precision_ = config_.precision;
     config_ = resolve_runtime(config_, Use::training);
     apply_runtime(config_);
     listing_ = list_configured_images(config_.data);
     config_.model.num_classes = resolve_num_classes(config_.model, listing_);
-    if (!dir_) {
-      dir_.emplace(RunDirectory::next_free(config_.name));
-    }
-    log_->add_file(dir_->log());
+    check_plan(config_, listing_);
     std::optional<TrainState> saved = read_saved_state();
-    begin(saved);
-    if (!open_data()) {
-      return interrupted();
-    }
     auto network = build_network(config_);
     if (!saved) {
       load_initial_weights(*network, config_, *log_);
+    }
+    begin(saved);
+    if (!open_data()) {
+      return interrupted();
     }
     Trainer trainer(config_, network, {*train_.loader, val_.loader.get(), train_eval_.loader.get()}, hooks());
     trainer_ = &trainer;
     if (saved) {
       trainer.restore(*saved);
       saved.reset();
+      check_not_shorter(trainer);
       log_->info("resumed at step " + std::to_string(trainer.steps_done()) + ", epoch " +
                  std::to_string(trainer.epochs_done() + 1) + " of " + std::to_string(config_.train.epochs));
     }
@@ -117,49 +119,73 @@ class TrainingRun {
                         ": holds a run already; use resume to go on with it, or train --overwrite to replace it");
     }
     dir_.emplace(path);
-    if (!RunDirectory::holds_run(path)) {
-      return;
+    replacing_ = request_.mode == StartMode::overwrite;
+    if (!replacing_) {
+      log_->add_file(dir_->log());
     }
-    if (request_.mode == StartMode::overwrite) {
-      dir_->clear();
+    if (replacing_ || !std::filesystem::exists(dir_->config()) || !dir_->has_progress()) {
       return;
     }
     const ExperimentConfig stored = RunDirectory::stored_config(path);
     config_ = with_stored_choices(config_, stored);
-    // the device's index may change, its kind may not: first_semantic_difference knows
-    if (const auto difference = first_semantic_difference(stored, config_)) {
-      throw ConfigError(path.string() + ": cannot go on with other settings: " + *difference +
-                        "; use another --run-dir, or --overwrite to start anew");
+    check_same_settings(stored);
+  }
+
+  /// The device's index may change, its kind may not: first_semantic_difference knows.
+  void check_same_settings(ExperimentConfig stored) const {
+    ExperimentConfig asked = config_;
+    stored.precision = resolved_precision(stored, Use::training);
+    asked.precision = resolved_precision(asked, Use::training);
+    if (const auto difference = first_semantic_difference(stored, asked)) {
+      throw ConfigError(dir_->path().string() + ": cannot go on with other settings: " + *difference +
+                        "; train with another --run-dir to keep both");
+    }
+  }
+
+  /// What was trained already cannot be taken back.
+  void check_not_shorter(const Trainer& trainer) const {
+    if (config_.train.epochs < trainer.epochs_begun()) {
+      throw ConfigError(dir_->path().string() + ": train.epochs: is " + std::to_string(config_.train.epochs) +
+                        ", but the run has begun epoch " + std::to_string(trainer.epochs_begun()) +
+                        "; it may grow, not shrink below that");
     }
   }
 
   /// A finished run stays finished unless it is asked for more epochs than it had.
   std::optional<TrainingOutcome> report_if_done() {
-    if (!dir_ || !std::filesystem::exists(dir_->result())) {
-      return std::nullopt;
-    }
-    const auto result = nlohmann::json::parse(read_file(dir_->result()), nullptr, false);
-    if (result.is_discarded() || !result.contains("epochs")) {
-      return std::nullopt;
-    }
-    const bool early = result.value("stopped_by", "") == "early_stopping";
-    if (!early && result["epochs"].get<std::int64_t>() < config_.train.epochs) {
-      if (!std::filesystem::exists(dir_->checkpoints() / "state.safetensors")) {
-        throw CheckpointError(dir_->path().string() +
-                              ": cannot train for more epochs: the run kept no state (checkpoint.keep_state_when_done "
-                              "was false)");
-      }
+    if (!dir_ || replacing_ || !std::filesystem::exists(dir_->result())) {
       return std::nullopt;
     }
     TrainingOutcome outcome;
     outcome.run_dir = dir_->path();
-    outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
     outcome.was_done = true;
-    outcome.summary = describe(result);
+    try {
+      const auto result = nlohmann::json::parse(read_file(dir_->result()));
+      const bool early = result.at("stopped_by") == "early_stopping";
+      outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
+      outcome.summary = describe(result);
+      if (!early && result.at("epochs").get<std::int64_t>() < config_.train.epochs) {
+        if (!holds_state(dir_->checkpoints())) {
+          throw CheckpointError(dir_->path().string() +
+                                ": cannot train for more epochs: the run kept no state "
+                                "(checkpoint.keep_state_when_done was false)");
+        }
+        return std::nullopt;
+      }
+    } catch (const nlohmann::json::exception&) {
+      log_->warn(dir_->result().string() + ": is damaged; it is made again from the training state");
+      return std::nullopt;
+    }
+    if (!config_.checkpoint.keep_state_when_done) {
+      dir_->remove_state();  // the end of the run may have been cut short before it
+    }
     return outcome;
   }
 
   std::optional<TrainState> read_saved_state() {
+    if (!dir_ || replacing_) {
+      return std::nullopt;
+    }
     remove_stale_temporaries(dir_->checkpoints());
     remove_stale_temporaries(dir_->path());
     auto state = read_state(dir_->checkpoints(), [&](const std::string& message) { log_->warn(message); });
@@ -167,17 +193,23 @@ class TrainingRun {
       return std::nullopt;
     }
     const auto& run = state->values["run"];
-    if (const std::string had = run.value("data_fingerprint", ""); had != listing_.fingerprint()) {
-      throw DataError(config_.data.root.value_or("") +
-                      ": the images are not those the run was trained on (fingerprint " + listing_.fingerprint() +
-                      ", the run has " + had +
-                      "): class names, file names, sizes or the split changed; restore them or start a new run");
+    check_same_settings(parse_config(run.at("config"), dir_->path()));
+    if (const auto difference = first_difference(run.at("data"), fingerprint(listing_))) {
+      throw DataError(config_.data.root.value_or("") + ": the images are not those the run was trained on: " +
+                      *difference + "; restore them or start a new run");
     }
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string();
     return state;
   }
 
   void begin(const std::optional<TrainState>& saved) {
+    if (!dir_ || replacing_) {
+      if (!dir_) {
+        dir_.emplace(RunDirectory::next_free(config_.name));
+      }
+      dir_->clear();
+      log_->add_file(dir_->log());
+    }
     MetricsLog::Position keep;
     if (saved) {
       const auto& run = saved->values["run"];
@@ -190,7 +222,11 @@ class TrainingRun {
     // a longer training is no longer finished
     std::filesystem::remove(dir_->result());
     std::filesystem::remove(dir_->last());
-    write_file(dir_->config(), to_json(config_).dump(2) + "\n");
+    ExperimentConfig stored = config_;
+    stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
+    write_file(dir_->config(), to_json(stored).dump(2) + "\n");
+    warn_if_shorter(dir_->metrics_jsonl(), keep.jsonl);
+    warn_if_shorter(dir_->metrics_csv(), keep.csv);
     write_file(dir_->environment(), describe_environment(config_).dump(2) + "\n");
     metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep);
     const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
@@ -198,6 +234,14 @@ class TrainingRun {
                "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads; " +
                std::to_string(listing_.classes.size()) + " classes, " + count(listing_.train.size()) + " training, " +
                count(listing_.val.size()) + " validation, " + count(listing_.test.size()) + " test images");
+  }
+
+  void warn_if_shorter(const std::filesystem::path& file, std::int64_t bytes) const {
+    std::error_code missing;
+    const auto size = std::filesystem::file_size(file, missing);
+    if (bytes > 0 && (missing || static_cast<std::int64_t>(size) < bytes)) {
+      log_->warn(file.string() + ": rows of earlier epochs are gone; it was longer when the state was saved");
+    }
   }
 
   /// False if a stop was requested before training began.
@@ -258,14 +302,10 @@ class TrainingRun {
     TrainState state = trainer_->state();
     const auto position = metrics_->sync();
     collect_bad_images();
-    state.values["run"] = {{"config_hash", semantic_hash(config_)},
-                           {"data_fingerprint", listing_.fingerprint()},
-                           {"metrics_jsonl", position.jsonl},
-                           {"metrics_csv", position.csv},
-                           {"seconds", seconds()},
-                           {"last_row", last_row_},
-                           {"best_row", best_row_},
-                           {"bad_images", bad_images_}};
+    state.values["run"] = {
+        {"config", to_json(config_)},  {"data", fingerprint(listing_)}, {"metrics_jsonl", position.jsonl},
+        {"metrics_csv", position.csv}, {"seconds", seconds()},          {"last_row", last_row_},
+        {"best_row", best_row_},       {"bad_images", bad_images_}};
     write_state(dir_->checkpoints(), state);
     last_save_ = Clock::now();
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string() + " (step " +
@@ -301,15 +341,18 @@ class TrainingRun {
     nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", pick(best_row_)}, {"final", last_row_}};
     if (!listing_.test.empty()) {
       result["test"] = test_once();
+      if (stop_requested()) {
+        return interrupted();  // the state is saved: resume measures again
+      }
     }
     collect_bad_images();
     result["epochs"] = trainer_->epochs_done();
     result["seconds"] = seconds();
     result["bad_images"] = bad_images_.size();
+    write_file(dir_->result(), result.dump(2) + "\n");
     if (!config_.checkpoint.keep_state_when_done) {
       dir_->remove_state();
     }
-    write_file(dir_->result(), result.dump(2) + "\n");
     TrainingOutcome outcome;
     outcome.run_dir = dir_->path();
     outcome.reason = reason;
@@ -324,8 +367,8 @@ class TrainingRun {
     auto network = build_network(config_);
     load_weights(*network, dir_->best());
     const InputStage input(config_.data, network->parameters().front().device());
-    const Evaluation evaluation =
-        evaluate(*network, *test.loader, input, config_.precision == Precision::bf16, events_.on_validation);
+    const Evaluation evaluation = evaluate(*network, *test.loader, input, config_.precision == Precision::bf16,
+                                           events_.on_validation, /*stoppable=*/true);
     for (const auto& name : test.dataset->bad_images()) {
       bad_images_.insert(name);
     }
@@ -364,7 +407,9 @@ class TrainingRun {
   const TrainingEvents& events_;
   std::shared_ptr<Log> log_;
   ExperimentConfig config_;
+  Precision asked_precision_ = Precision::automatic;
   std::optional<RunDirectory> dir_;
+  bool replacing_ = false;  ///< the directory's earlier run goes when this one begins
   Listing listing_;
   SplitData train_, val_, train_eval_;
   std::optional<MetricsLog> metrics_;
@@ -384,10 +429,7 @@ TrainingOutcome run_training(const TrainingRequest& request, const TrainingEvent
 }
 
 TrainingRequest resume_request(const std::filesystem::path& run_dir, const std::vector<std::string>& sets) {
-  if (!RunDirectory::holds_run(run_dir)) {
-    throw ConfigError(run_dir.string() + ": is no run directory: it has no config.json");
-  }
-  return {load_config(run_dir / "config.json", sets), run_dir, StartMode::resume_or_create};
+  return {RunDirectory::stored_config(run_dir, sets), run_dir, StartMode::resume_or_create};
 }
 
 }  // namespace effnetv2

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kCurrent = "state.safetensors";
 constexpr const char* kPrevious = "state.previous.safetensors";
-constexpr const char* kFormat = "effnetv2.state.1";
+constexpr const char* kFormat = "effnetv2.state.2";
 
 /// Over names, bytes and values, tensor by tensor in parallel.
 std::string checksum(const NamedTensors& tensors, const std::string& values) {
@@ -59,6 +59,16 @@ TrainState read_one(const std::filesystem::path& path) {
 
 }  // namespace
 
+bool holds_state(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / kCurrent) || std::filesystem::exists(folder / kPrevious);
+}
+
+void remove_state(const std::filesystem::path& folder) {
+  // the newer one last: what is left when this is cut short is what to go on from
+  std::filesystem::remove(folder / kPrevious);
+  std::filesystem::remove(folder / kCurrent);
+}
+
 void write_state(const std::filesystem::path& folder, const TrainState& state) {
   const auto current = folder / kCurrent;
   const auto next = folder / (std::string(kTemporaryPrefix) + "next");
@@ -88,7 +98,10 @@ std::optional<TrainState> read_state(const std::filesystem::path& folder,
     try {
       TrainState state = read_one(folder / name);
       if (damage) {
-        warn(*damage + "; going on from the previous state, " + (folder / name).string());
+        warn(*damage + "; going on from the previous state");
+        // in the damaged one's place: it must not become the previous state when the next is written
+        std::filesystem::rename(folder / kPrevious, folder / kCurrent);
+        sync_directory(folder);
       }
       return state;
     } catch (const CheckpointError& e) {

@@ -26,6 +26,10 @@ double onecycle(const SchedulerConfig& config, double max_lr, std::int64_t step,
 
 }  // namespace
 
+std::int64_t steps_per_epoch(std::int64_t batches, std::int64_t accumulate) {
+  return (batches + accumulate - 1) / accumulate;
+}
+
 double learning_rate(const SchedulerConfig& config, double base_lr, const ScheduleClock& clock,
                      const PlateauState& plateau) {
   const std::int64_t step = clock.epoch * clock.steps_per_epoch + clock.step_in_epoch;

@@ -1,5 +1,6 @@
 #include "effnetv2/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -13,6 +14,7 @@
 #include "effnetv2/core/torch_compat.h"
 #include "effnetv2/data/loader.h"
 #include "effnetv2/model/efficientnet.h"
+#include "effnetv2/model/summary.h"
 #include "effnetv2/train/checkpoint.h"
 #include "effnetv2/train/early_stopping.h"
 #include "effnetv2/train/ema.h"
@@ -71,6 +73,17 @@ double EpochRow::monitored(const std::string& column) const {
   return *it->second;
 }
 
+void check_monitor(const TrainConfig& config, bool has_validation) {
+  if (config.monitor.starts_with("val_") && !has_validation) {
+    throw ConfigError("train.monitor: \"" + config.monitor +
+                      "\" needs validation images, but the data has none; set data.split.val above 0, add a val "
+                      "folder, or monitor train_loss");
+  }
+  if (config.monitor.starts_with("train_eval_") && !config.eval_train) {
+    throw ConfigError("train.monitor: \"" + config.monitor + "\" needs train.eval_train: true");
+  }
+}
+
 bool monitor_is_maximised(const std::string& column) {
   return !column.ends_with("loss");
 }
@@ -86,6 +99,8 @@ struct Trainer::Impl {
   Optimizer optimizer;
   std::optional<Ema> ema;
   bool maximise;
+  /// A batch that bad pictures left smaller than this is passed over: BatchNorm has nothing to normalise one value by.
+  std::int64_t least_batch;
 
   // everything below is in the checkpoint
   std::int64_t epoch = 0;  ///< epochs finished
@@ -98,7 +113,7 @@ struct Trainer::Impl {
 
   // the accumulation group under way, always empty at a checkpoint
   std::int64_t group_images = 0;
-  Clock::time_point epoch_clock;
+  Clock::time_point epoch_clock, last_report;
   double epoch_seconds_before = 0.0;
 
   Impl(const ExperimentConfig& config_, std::shared_ptr<EfficientNetImpl> network_, TrainerLoaders loaders_,
@@ -112,31 +127,17 @@ struct Trainer::Impl {
         input(config.data, device),
         optimizer(config.train.optimizer, optimized_parameters(*network, config.train.optimizer)),
         maximise(monitor_is_maximised(config.train.monitor)),
+        least_batch(ends_in_one_pixel(network->architecture(), config.data.image_size) ? 2 : 1),
         plateau(initial_plateau(config.train.optimizer.lr)) {
     if (config.train.ema.decay) {
       ema.emplace(config.train.ema, *network);
     }
-    check_monitor();
-  }
-
-  void check_monitor() const {
-    const auto& monitor = config.train.monitor;
-    if (monitor.starts_with("val_") && loaders.val == nullptr) {
-      throw ConfigError("train.monitor: \"" + monitor +
-                        "\" needs validation images, but the data has none; set data.split.val above 0, add a val "
-                        "folder, or monitor train_loss");
-    }
-    if (monitor.starts_with("train_eval_") && loaders.train_eval == nullptr) {
-      throw ConfigError("train.monitor: \"" + monitor + "\" needs train.eval_train: true");
-    }
+    check_monitor(config.train, loaders.val != nullptr);
   }
 
   std::int64_t batches() const { return loaders.train.batches(); }
-  std::int64_t steps_per_epoch() const {
-    return std::max<std::int64_t>(1, (batches() + config.train.accumulate - 1) / config.train.accumulate);
-  }
   ScheduleClock clock_at(std::int64_t step_in_epoch) const {
-    return {epoch, step_in_epoch, steps_per_epoch(), config.train.epochs};
+    return {epoch, step_in_epoch, steps_per_epoch(batches(), config.train.accumulate), config.train.epochs};
   }
   double rate_at(std::int64_t step_in_epoch) const {
     return learning_rate(config.train.scheduler, config.train.optimizer.lr, clock_at(step_in_epoch), plateau);
@@ -173,7 +174,7 @@ struct Trainer::Impl {
         throw DataError("the training images ended after batch " + std::to_string(batch) + " of " +
                         std::to_string(batches()));
       }
-      if (next->size > 0) {
+      if (next->size >= least_batch) {
         forward_backward(*next);
       }
       ++batch;
@@ -204,7 +205,8 @@ struct Trainer::Impl {
     }
     loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
     if (device.is_cpu() && !std::isfinite(loss.item<float>())) {
-      fail_not_finite(loss.item<double>());
+      fail_not_finite("the loss is " + shortest(loss.item<double>()) + " at step " +
+                      std::to_string(optimizer.steps() + 1));
     }
     // every picture of the group weighs the same, whatever the sizes of its batches
     const double share = static_cast<double>(data.size) / static_cast<double>(group_capacity());
@@ -239,17 +241,34 @@ struct Trainer::Impl {
     group_images = 0;
   }
 
-  [[noreturn]] void fail_not_finite(double loss) const {
-    throw NumericError("the loss is " + shortest(loss) + " at step " + std::to_string(optimizer.steps() + 1) +
-                       " (epoch " + std::to_string(epoch + 1) + "), learning rate " +
-                       shortest(rate_at(batch / config.train.accumulate)) +
+  [[noreturn]] void fail_not_finite(const std::string& what) const {
+    const std::int64_t last = batches() - 1;
+    throw NumericError(what + " (epoch " + std::to_string(epoch + 1) + "), learning rate " +
+                       shortest(rate_at(std::min(batch, last) / config.train.accumulate)) +
                        "; try a smaller train.optimizer.lr, warm-up or train.grad_clip_norm");
   }
 
-  void report_step() const {
+  /// Of a whole pass over a split.
+  void check_pass(const Metrics& metrics, const std::string& split) const {
+    if (metrics.samples == 0) {
+      throw DataError("none of the " + split + " images could be used in epoch " + std::to_string(epoch + 1) +
+                      ": all of them are bad");
+    }
+    if (!std::isfinite(metrics.loss)) {
+      fail_not_finite("the loss of the " + split + " images is " + shortest(metrics.loss) + " after step " +
+                      std::to_string(optimizer.steps()));
+    }
+  }
+
+  void report_step() {
     if (!hooks.on_step) {
       return;
     }
+    const auto now = Clock::now();
+    if (!device.is_cpu() && now - last_report < std::chrono::milliseconds(100)) {
+      return;
+    }
+    last_report = now;
     const Metrics so_far = sums.result();
     hooks.on_step({epoch + 1, config.train.epochs, batch, batches(), optimizer.steps(),
                    rate_at((batch - 1) / config.train.accumulate), so_far.loss, so_far.top1,
@@ -260,9 +279,7 @@ struct Trainer::Impl {
   bool finish_epoch() {
     EpochRow row;
     const Metrics train = sums.result();
-    if (!std::isfinite(train.loss)) {
-      fail_not_finite(train.loss);
-    }
+    check_pass(train, "training");
     row.train_loss = train.loss;
     row.train_top1 = train.top1;
     row.lr = rate_at(0);
@@ -277,11 +294,13 @@ struct Trainer::Impl {
       return false;
     }
     if (val) {
+      check_pass(*val, "validation");
       row.val_loss = val->loss;
       row.val_top1 = val->top1;
       row.val_top5 = val->top5;
     }
     if (train_eval) {
+      check_pass(*train_eval, "training");
       row.train_eval_loss = train_eval->loss;
       row.train_eval_top1 = train_eval->top1;
     }
@@ -420,20 +439,17 @@ void Trainer::check_weights_finite() const {
 std::int64_t Trainer::epochs_done() const noexcept {
   return impl_->epoch;
 }
+std::int64_t Trainer::epochs_begun() const noexcept {
+  return impl_->epoch + (impl_->batch > 0 ? 1 : 0);
+}
 std::int64_t Trainer::steps_done() const noexcept {
   return impl_->optimizer.steps();
-}
-double Trainer::best_value() const noexcept {
-  return impl_->best.best;
 }
 std::int64_t Trainer::best_epoch() const noexcept {
   return impl_->best.best_epoch;
 }
 bool Trainer::finished() const noexcept {
   return impl_->finished();
-}
-StopReason Trainer::reason() const noexcept {
-  return impl_->reason();
 }
 
 }  // namespace effnetv2

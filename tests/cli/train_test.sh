@@ -77,7 +77,7 @@ cp -r "$work/shapes" "$work/moved"
 expect_exit 0 "$program" resume "$work/five" --set data.root="$work/moved" --set train.epochs=6 --quiet
 rm "$(find "$work/moved" -name '*.png' | sort | head -1)"
 expect_exit 3 "$program" resume "$work/five" --set train.epochs=7
-expect_contains "$errors" "fingerprint"
+expect_contains "$errors" 'class "checkerboard": 10 training images before, 9 now'
 
 # a signal: the step ends, the state is saved, 130; resume ends with the same bytes
 "$program" train "$tiny" --set train.epochs=40 --run-dir "$work/signal" > /dev/null 2> "$work/signal.err" &

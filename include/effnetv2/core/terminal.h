@@ -21,7 +21,8 @@ struct ProgressState {
 };
 
 /// One line of at most `width` columns: label, bar, percentage, count, rate, time left, text. In a narrow place the
-/// bar shrinks first, then whole parts go from the right; the label is the last to be cut. UTF-8 safe.
+/// bar shrinks first, then whole parts go: rate, count, text, time left, percentage; the label is the last to be cut.
+/// UTF-8 safe.
 std::string render_progress(const ProgressState& state, int width);
 
 }  // namespace effnetv2

@@ -31,7 +31,7 @@ std::string with_commas(std::int64_t n);
 std::string human_bytes(double bytes);
 /// "2h 05m", "3m 07s", "4.2 s".
 std::string human_duration(double seconds);
-/// A finite double as the shortest text that reads back as the same number.
+/// The shortest text that reads back as the same number; "inf", "-inf" or "nan" for what is none.
 std::string shortest(double value);
 
 }  // namespace effnetv2

@@ -23,9 +23,6 @@ struct Listing {
   std::vector<std::string> class_titles;  ///< readable names, from data.class_names where given, else the folder's
   std::vector<ImageFile> train, val, test;
   std::int64_t greyscale_left_out = 0;
-
-  /// Hash of class names, relative paths, sizes and splits: not of the root, so a moved folder resumes.
-  std::string fingerprint() const;
 };
 
 /// Lists config.root (<root>/<class>/* or <root>/{train,val,test}/<class>/*) and splits it. Decodes nothing (reads

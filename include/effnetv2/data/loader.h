@@ -27,6 +27,9 @@ struct LoaderOptions {
   std::uint64_t seed = 0;  ///< of shuffle and augmentation
 };
 
+/// Batches in a pass over `images`; 0 if drop_last leaves none.
+std::int64_t batches_per_epoch(std::int64_t images, std::int64_t batch_size, bool drop_last);
+
 /// Batches of a data set in an order that is a function of (seed, epoch), the same for any worker count. Workers live
 /// as long as the loader and hold at most 2 * workers finished batches. Used from one thread at a time.
 class Loader {

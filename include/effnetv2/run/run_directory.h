@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -23,10 +24,10 @@ class RunDirectory {
   /// runs/<name>-<n> below the current directory with the next free n, made and locked.
   static RunDirectory next_free(const std::string& name);
 
-  /// True if `path` holds a run: its config.json is there.
+  /// True if `path` holds a run: its config.json or a training state is there.
   static bool holds_run(const std::filesystem::path& path);
-  /// The config a run was started with. Throws ConfigError if `path` holds no run.
-  static ExperimentConfig stored_config(const std::filesystem::path& path);
+  /// The config a run was started with, changed by `sets`. Throws ConfigError if `path` has no config.json.
+  static ExperimentConfig stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});
 
   const std::filesystem::path& path() const noexcept { return path_; }
   std::filesystem::path config() const { return path_ / "config.json"; }
@@ -39,7 +40,10 @@ class RunDirectory {
   std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
   std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
 
-  /// Removes every file of ours (and only those), for --overwrite and for a run that never saved a state.
+  /// True if a training state or a result is there, which other settings could not go on from.
+  bool has_progress() const;
+
+  /// Removes every file of ours (and only those), for --overwrite. The lock stays.
   void clear();
   /// Removes state.safetensors and the previous one.
   void remove_state();

@@ -10,6 +10,9 @@ enum class Use { training, inference };
 /// asked for is not there.
 ExperimentConfig resolve_runtime(ExperimentConfig config, Use use);
 
+/// What a precision of "auto" stands for on `config.device` (resolved); any other as it is.
+Precision resolved_precision(const ExperimentConfig& config, Use use);
+
 /// Sets the process-wide switches of LibTorch (intra-op threads, TF32, determinism, cuDNN's choice) from a resolved
 /// config. Called once, before the first tensor.
 void apply_runtime(const ExperimentConfig& config);

@@ -17,12 +17,17 @@ struct TrainState {
   nlohmann::json values;  ///< counters, schedule, early stopping, metric sums; and "run": what the run room adds
 };
 
+/// True if `folder` has a state, whole or not.
+bool holds_state(const std::filesystem::path& folder);
+/// Removes the state and the previous one.
+void remove_state(const std::filesystem::path& folder);
+
 /// Writes folder/state.safetensors. The state that was there becomes state.previous.safetensors, so that at every
 /// moment one whole state exists. A checksum over all tensors goes into the metadata.
 void write_state(const std::filesystem::path& folder, const TrainState& state);
 
 /// The newest whole state in `folder`, nullopt if there is none. A damaged state.safetensors is reported through `warn`
-/// and the previous one used; if that is damaged too, CheckpointError.
+/// and the previous one put in its place; if that is damaged too, CheckpointError and nothing is changed.
 std::optional<TrainState> read_state(const std::filesystem::path& folder,
                                      const std::function<void(const std::string&)>& warn);
 

@@ -14,6 +14,9 @@ struct ScheduleClock {
   std::int64_t epochs = 1;           ///< train.epochs
 };
 
+/// Optimizer steps in an epoch: one for each `accumulate` batches, and one for what is left.
+std::int64_t steps_per_epoch(std::int64_t batches, std::int64_t accumulate);
+
 /// What PyTorch's Python ReduceLROnPlateau keeps, and all that a checkpoint must hold of a schedule.
 struct PlateauState {
   bool has_best = false;
@@ -27,8 +30,7 @@ struct PlateauState {
 /// of which s = clock.epoch * S + clock.step_in_epoch are done:
 /// - none: base_lr. plateau: plateau.lr. step: base_lr * gamma^(clock.epoch / step_epochs, whole), as torch's StepLR.
 /// - cosine: half a cosine from base_lr at the end of the warm-up to final_lr at step E * S, by step; without warm-up
-/// it
-///   meets torch's CosineAnnealingLR (T_max = E, eta_min = final_lr) at the start of each epoch.
+///   it meets torch's CosineAnnealingLR (T_max = E, eta_min = final_lr) at the start of each epoch.
 /// - onecycle: torch's OneCycleLR with max_lr = base_lr, E * S steps, cosine annealing, two phases, by step.
 /// Warm-up multiplies any of them by (s + 1) / W while s < W = warmup_epochs * S, rounded to whole steps: the first
 /// step takes 1 / W of the rate, not 0, and step W - 1 all of it.

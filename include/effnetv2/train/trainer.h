@@ -29,6 +29,9 @@ struct EpochRow {
   double monitored(const std::string& column) const;
 };
 
+/// Throws ConfigError if train.monitor names a column that will not be measured.
+void check_monitor(const TrainConfig& config, bool has_validation);
+
 /// Higher is better for accuracies, lower for losses.
 bool monitor_is_maximised(const std::string& column);
 
@@ -47,6 +50,7 @@ struct StepInfo {
 
 /// What the trainer tells and asks its owner. All are called between optimizer steps, on the training thread.
 struct TrainerHooks {
+  /// After a step; on a card at most ten times a second, as reading its sums waits for it.
   std::function<void(const StepInfo&)> on_step;
   /// Validation under way: pictures done of total.
   std::function<void(std::int64_t done, std::int64_t total)> on_validation;
@@ -78,7 +82,8 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   /// Trains on from where it stands until train.epochs, early stopping, or a requested stop (core/stop.h), which
-  /// ends after the current step. Throws NumericError, naming step and rate, if a loss is not finite.
+  /// ends after the current step. Throws NumericError, naming step and rate, if a loss is not finite, and DataError if
+  /// no picture of a split could be read.
   StopReason fit();
 
   /// All that a later process needs to go on bit for bit. Tensors are aliases: write them before the next step.
@@ -93,11 +98,10 @@ class Trainer {
   void with_evaluation_weights(const std::function<void(EfficientNetImpl&)>& work);
 
   std::int64_t epochs_done() const noexcept;
+  std::int64_t epochs_begun() const noexcept;  ///< with the one under way
   std::int64_t steps_done() const noexcept;
-  double best_value() const noexcept;
   std::int64_t best_epoch() const noexcept;  ///< counted from 1; 0: none yet
   bool finished() const noexcept;            ///< epochs are over or early stopping said so
-  StopReason reason() const noexcept;
 
  private:
   struct Impl;

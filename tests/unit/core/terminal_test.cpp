@@ -29,9 +29,11 @@ TEST(Progress, NeverIsWiderThanAsked) {
   }
 }
 
-TEST(Progress, NarrowLinesLoseTheBarThenPartsFromTheRight) {
+TEST(Progress, NarrowLinesLoseTheBarThenPartsByTheirWorth) {
   EXPECT_EQ(render_progress(half_way(), 72), "epoch 3/350   50 %  500/1000 img  250 img/s  2.0 s left  loss 2.301");
-  EXPECT_EQ(render_progress(half_way(), 35), "epoch 3/350   50 %  500/1000 img");
+  EXPECT_EQ(render_progress(half_way(), 57), "epoch 3/350   50 %  500/1000 img  2.0 s left  loss 2.301");
+  EXPECT_EQ(render_progress(half_way(), 45), "epoch 3/350   50 %  2.0 s left  loss 2.301");
+  EXPECT_EQ(render_progress(half_way(), 35), "epoch 3/350   50 %  2.0 s left");
   EXPECT_EQ(render_progress(half_way(), 7), "epoch 3");
 }
 

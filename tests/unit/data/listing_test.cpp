@@ -426,33 +426,6 @@ TEST_F(ListingTest, ImagesAreChosenBeforeTheSplit) {
 
 // ---- the rest
 
-TEST_F(ListingTest, TheFingerprintIsOfNamesSizesAndSplitsNotOfPlaceOrContents) {
-  fill("a", 10, "12345");
-  fill("b", 10, "12345");
-  config.split.val = 0.2;
-  const std::string print = list().fingerprint();
-  EXPECT_EQ(print.size(), 16U);
-
-  const TempDir other;
-  fs::copy(root.path(), other / "moved", fs::copy_options::recursive);
-  config.root = (other / "moved").string();
-  EXPECT_EQ(list_images(config).fingerprint(), print);
-  fill("a", 1, "54321");
-  EXPECT_EQ(list().fingerprint(), print);
-  fill("a", 1, "123456");
-  EXPECT_NE(list().fingerprint(), print) << "a size";
-  fill("a", 1, "12345");
-  EXPECT_EQ(list().fingerprint(), print);
-  config.split.seed = 1;
-  EXPECT_NE(list().fingerprint(), print) << "a split";
-  config.split.seed = 42;
-  fs::rename(root / "b", root / "c");
-  EXPECT_NE(list().fingerprint(), print) << "a class name";
-  fs::rename(root / "c", root / "b");
-  fs::rename(root / "a/100.jpg", root / "a/1000.jpg");
-  EXPECT_NE(list().fingerprint(), print) << "a file name";
-}
-
 TEST_F(ListingTest, TitlesComeFromTheListOfNames) {
   touch({"n01/1.jpg", "n02/1.jpg", "n03/1.jpg", "n04/1.jpg"});
   const TempDir elsewhere;

@@ -115,8 +115,9 @@ TEST_F(TrainingTest, ABadImageStopsOrIsLeftOutAndCounted) {
 }
 
 TEST_F(TrainingTest, StateIsRemovedWhenAskedAndThenCannotGrow) {
-  config_.checkpoint.keep_state_when_done = false;
   train("a");
+  config_.checkpoint.keep_state_when_done = false;
+  train("a", StartMode::resume_or_create);  // as after a kill between the result and the removal
   EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "checkpoints" / "state.safetensors"));
   EXPECT_TRUE(train("a", StartMode::resume_or_create).was_done);
   config_.train.epochs = 3;
@@ -132,6 +133,164 @@ TEST_F(TrainingTest, OtherSettingsAreRefusedUnlessOverwritten) {
   const auto before = read_file(dir_ / "a" / "checkpoints" / "last.safetensors");
   train("a", StartMode::overwrite);
   EXPECT_NE(before, read_file(dir_ / "a" / "checkpoints" / "last.safetensors"));
+}
+
+TEST_F(TrainingTest, AnOverwriteThatCannotBeginHarmsNothing) {
+  train("a");
+  const auto before = read_file(dir_ / "a" / "result.json");
+  const auto good = config_;
+  config_.data.root = (dir_ / "nothing").string();
+  EXPECT_THROW(train("a", StartMode::overwrite), DataError);
+  config_ = good;
+  config_.model.num_classes = 3;
+  EXPECT_THROW(train("a", StartMode::overwrite), ConfigError);
+  config_ = good;
+  config_.model.weights = (dir_ / "none.safetensors").string();
+  EXPECT_ANY_THROW(train("a", StartMode::overwrite));
+  EXPECT_EQ(read_file(dir_ / "a" / "result.json"), before);
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "checkpoints" / "state.safetensors"));
+}
+
+TEST_F(TrainingTest, AStateHoldsItsSettingsEvenWithoutTheConfigBeside) {
+  train("a");
+  const auto whole = read_file(dir_ / "a" / "checkpoints" / "last.safetensors");
+  std::filesystem::remove(dir_ / "a" / "config.json");
+  std::filesystem::remove(dir_ / "a" / "result.json");
+  EXPECT_THROW(train("a"), ConfigError) << "still a run";
+  config_.seed = 1;
+  try {
+    train("a", StartMode::resume_or_create);
+    FAIL() << "must throw";
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("seed: the run has 42, asked is 1"));
+  }
+  config_.seed = 42;
+  train("a", StartMode::resume_or_create);
+  EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "last.safetensors"), whole);
+}
+
+TEST_F(TrainingTest, ARunWithoutAStepTakesOtherSettings) {
+  request_stop();
+  train("a");
+  clear_stop_request();
+  config_.seed = 1;
+  EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs);
+  EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").seed, 1U);
+}
+
+TEST_F(TrainingTest, EpochsGrowButDoNotShrinkBelowWhatWasTrained) {
+  TrainingEvents events;
+  int steps = 0;
+  events.on_step = [&](const StepInfo&) {
+    if (++steps == 5) {  // of four an epoch
+      request_stop();
+    }
+  };
+  EXPECT_EQ(run_training({config_, dir_ / "a", StartMode::create}, events, Log::silent()).reason,
+            StopReason::interrupted);
+  clear_stop_request();
+  config_.train.epochs = 1;
+  EXPECT_THROW(train("a", StartMode::resume_or_create), ConfigError);
+  config_.train.epochs = 2;
+  EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs);
+}
+
+TEST_F(TrainingTest, ADamagedResultIsMadeAgain) {
+  train("a");
+  const auto result = json("a/result.json");
+  for (const char* text : {"", "{}", "{\"epochs\": 3}", "{\"epochs\": \"x\"}", "[1]"}) {
+    write_file(dir_ / "a" / "result.json", text);
+    EXPECT_FALSE(train("a", StartMode::resume_or_create).was_done) << text;
+    EXPECT_EQ(json("a/result.json")["final"], result["final"]) << text;
+  }
+}
+
+TEST_F(TrainingTest, ALostMetricsFileIsTold) {
+  train("a");
+  std::filesystem::remove(dir_ / "a" / "metrics.jsonl");
+  config_.train.epochs = 3;
+  train("a", StartMode::resume_or_create);
+  EXPECT_THAT(read_file(dir_ / "a" / "log.txt"), HasSubstr("metrics.jsonl: rows of earlier epochs are gone"));
+}
+
+TEST_F(TrainingTest, WhatCannotBeTrainedIsRefusedBeforeAnythingIsWritten) {
+  const auto good = config_;
+  config_.train.drop_last = true;
+  config_.train.batch_size = 500;
+  EXPECT_THROW(train("a"), ConfigError) << "no batch";
+  config_ = good;
+  config_.data.image_size = 4;  // 1x1 after the stem and the stage
+  config_.train.batch_size = 49;
+  EXPECT_THROW(train("a"), ConfigError) << "50 images leave a batch of one";
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "config.json"));
+  config_.train.drop_last = true;
+  EXPECT_EQ(train("a").reason, StopReason::epochs);
+}
+
+TEST_F(TrainingTest, ABatchThatBadImagesLeftWithOneIsPassedOver) {
+  std::ofstream(first_image(), std::ios::trunc) << "no picture";
+  config_.data.on_bad_image = OnBadImage::skip;
+  config_.data.image_size = 4;
+  config_.data.split.val = 0.0;
+  config_.train.monitor = "train_loss";
+  config_.train.batch_size = 2;
+  EXPECT_EQ(train("a").reason, StopReason::epochs);
+}
+
+TEST_F(TrainingTest, OnlyBadImagesAreAnError) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path() / "shapes")) {
+    if (entry.is_regular_file()) {
+      std::ofstream(entry.path(), std::ios::trunc) << "no picture";
+    }
+  }
+  config_.data.on_bad_image = OnBadImage::skip;
+  EXPECT_THROW(train("a"), DataError);
+}
+
+TEST_F(TrainingTest, AutomaticPrecisionStaysSoAndMayBeSpelledOut) {
+  train("a");
+  EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").precision, Precision::automatic);
+  config_.precision = Precision::fp32;
+  config_.train.epochs = 3;
+  train("a", StartMode::resume_or_create);
+  config_.precision = Precision::bf16;
+  EXPECT_THROW(train("a", StartMode::resume_or_create), ConfigError);
+}
+
+TEST_F(TrainingTest, AStopDuringTheFinalTestIsMadeUpForByResume) {
+  config_.data.split.test = 0.2;
+  TrainingEvents events;
+  int epochs = 0;
+  events.on_epoch_end = [&] { ++epochs; };
+  events.on_validation = [&](std::int64_t, std::int64_t) {
+    if (epochs == 2) {
+      request_stop();
+    }
+  };
+  EXPECT_EQ(run_training({config_, dir_ / "a", StartMode::create}, events, Log::silent()).reason,
+            StopReason::interrupted);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "result.json"));
+  clear_stop_request();
+  train("a", StartMode::resume_or_create);
+  EXPECT_EQ(json("a/result.json")["test"]["samples"], 10);
+}
+
+TEST_F(TrainingTest, AStopEndsAnEvaluation) {
+  train("a");
+  EvaluationRequest request;
+  request.run_dir = dir_ / "a";
+  request_stop();
+  EXPECT_FALSE(run_evaluation(request, {}, {}, Log::silent()).has_value());
+}
+
+TEST_F(TrainingTest, OtherImagesAreAllEvaluated) {
+  config_.data.images_per_class = 5;
+  train("a");
+  std::filesystem::copy(dir_ / "shapes", dir_ / "more", std::filesystem::copy_options::recursive);
+  EvaluationRequest request;
+  request.run_dir = dir_ / "a";
+  request.data = dir_ / "more";
+  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent()).value()["samples"], 60);
 }
 
 TEST_F(TrainingTest, AStopBeforeTrainingSavesNothingAndResumesFromTheStart) {
@@ -161,7 +320,7 @@ TEST_F(TrainingTest, EvaluationOnOtherClassesIsRefused) {
   EXPECT_THROW(run_evaluation(request, {}, {}, Log::silent()), DataError);
   request.data = dir_ / "shapes";
   request.split = "all";
-  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent())["samples"], 60);
+  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent()).value()["samples"], 60);
 }
 
 TEST(RunDirectory, NextFreeNumbersNeverCollide) {

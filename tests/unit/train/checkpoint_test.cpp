@@ -78,11 +78,13 @@ TEST(Checkpoint, AnySingleChangedByteIsNoticedAndThePreviousUsed) {
   write_state(dir.path(), sample_state(1));
   write_state(dir.path(), sample_state(2));
   const auto path = dir.path() / "state.safetensors";
-  const std::string whole = read_file(path);
+  const auto previous_path = dir.path() / "state.previous.safetensors";
+  const std::string whole = read_file(path), previous = read_file(previous_path);
   Rng rng = Rng::stream(1, Purpose::test);
   for (int round = 0; round < 200; ++round) {
     const auto at = static_cast<std::int64_t>(rng.below(whole.size()));
     write_file(path, whole);
+    write_file(previous_path, previous);
     flip_byte(path, at);
     std::vector<std::string> warnings;
     const auto state = read(dir.path(), &warnings);
@@ -103,11 +105,24 @@ TEST(Checkpoint, EveryTruncationIsNoticed) {
   write_state(dir.path(), sample_state(1));
   write_state(dir.path(), sample_state(2));
   const auto path = dir.path() / "state.safetensors";
-  const std::string whole = read_file(path);
+  const auto previous_path = dir.path() / "state.previous.safetensors";
+  const std::string whole = read_file(path), previous = read_file(previous_path);
   for (std::size_t length = 0; length < whole.size(); length += 7) {
+    write_file(previous_path, previous);
     std::ofstream(path, std::ios::binary).write(whole.data(), static_cast<std::streamsize>(length));
     EXPECT_EQ(read(dir.path())->values["epoch"], 1) << length;
   }
+}
+
+TEST(Checkpoint, ADamagedStateNeverBecomesThePreviousOne) {
+  const test::TempDir dir;
+  write_state(dir.path(), sample_state(1));
+  write_state(dir.path(), sample_state(2));
+  flip_byte(dir.path() / "state.safetensors", 500);
+  EXPECT_EQ(read(dir.path())->values["epoch"], 1);
+  write_state(dir.path(), sample_state(3));
+  flip_byte(dir.path() / "state.safetensors", 500);
+  EXPECT_EQ(read(dir.path())->values["epoch"], 1);
 }
 
 TEST(Checkpoint, BothDamagedIsAnErrorThatNamesBoth) {
