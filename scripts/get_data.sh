@@ -85,8 +85,8 @@ get_imagenette() {
 
 # ---- birds
 
-# Folders with a JPEG in them.
-count_species() { find -L "$1" -mindepth 2 -maxdepth 2 -iname '*.jp*g' -printf '%h\n' 2>/dev/null | sort -u | wc -l; }
+# Folders with a picture in them.
+count_species() { find -L "$1" -mindepth 2 -maxdepth 2 -iregex '.*\.\(jpe?g\|png\|webp\|bmp\)' -printf '%h\n' 2>/dev/null | sort -u | wc -l; }
 
 get_birds() {
   if [[ -d $dir ]] && (($(count_species "$dir") > 1)); then

@@ -39,15 +39,15 @@ fi
 "$repo/scripts/setup.sh"
 "$repo/scripts/build.sh" effnetv2
 
-# --set can name another data.root than the config does.
+# --set can name another data.root than the config does; it takes several settings in a row.
 sets=()
-previous=
+in_sets=
 for argument in "$@"; do
   case $argument in
-    --set=*) sets+=("$argument") ;;
-    *) [[ $previous != --set ]] || sets+=(--set "$argument") ;;
+    --set | --set=*) in_sets=yes ;;
+    -*) in_sets= ;;
   esac
-  previous=$argument
+  [[ -z $in_sets ]] || sets+=("$argument")
 done
 data_root=$("$program" config show "$config" "${sets[@]}" | jq -r '.data.root // ""')
 if [[ -n $data_root && $(realpath -m "$data_root") == "$(realpath -m "$synthetic")" ]]; then

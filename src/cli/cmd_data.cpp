@@ -38,29 +38,37 @@ struct Options {
   }
 };
 
-/// Runs `work` with a progress bar; 130 if a signal ended it early.
-template <typename Work>
-int with_bar(const Options& options, const char* label, const Work& work) {
+/// Runs `work` with a progress bar and hands what it gives to `print`, unless a signal ended it early: then 130.
+template <typename Work, typename Print>
+int with_bar(const Options& options, const char* label, const Work& work, const Print& print) {
   const auto log = options.common.make_log();
   ProgressBar bar(*log, label, "img", !options.common.quiet);
   install_stop_handlers();
-  const int code = work([&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, bar);
-  return stop_requested() ? kExitInterrupted : code;
+  const auto result = work([&](std::int64_t done, std::int64_t total) { bar.update(done, total); });
+  bar.finish();
+  if (stop_requested()) {
+    log->info("interrupted");
+    return kExitInterrupted;
+  }
+  return print(result);
 }
 
 int run_synth(const Options& options) {
-  return with_bar(options, "drawing", [&](const ProgressFn& progress, ProgressBar& bar) {
-    write_synthetic_dataset(options.directory, options.synth, progress);
-    bar.finish();
-    if (!stop_requested()) {
-      std::cout << options.directory << "\n";
-    }
-    return kExitDone;
-  });
+  return with_bar(
+      options, "drawing",
+      [&](const ProgressFn& progress) {
+        write_synthetic_dataset(options.directory, options.synth, progress);
+        return options.directory;
+      },
+      [](const std::string& directory) {
+        std::cout << directory << "\n";
+        return kExitDone;
+      });
 }
 
 nlohmann::ordered_json to_json(const Verification& found) {
   nlohmann::ordered_json json{{"images", found.images}, {"clean", found.clean()}};
+  json["faults"] = found.faults;
   json["classes"] = json["bad"] = json["duplicates"] = nlohmann::ordered_json::array();
   for (const auto& one : found.classes) {
     json["classes"].push_back({{"name", printable(one.name)}, {"images", one.images}});
@@ -80,6 +88,9 @@ void print(const Verification& found) {
   for (const auto& one : found.classes) {
     std::printf("%9s  %s\n", with_commas(one.images).c_str(), printable(one.name).c_str());
   }
+  for (const auto& fault : found.faults) {
+    std::printf("wrong: %s\n", fault.c_str());
+  }
   for (const auto& one : found.bad) {
     std::printf("bad: %s\n", one.reason.c_str());
   }
@@ -95,56 +106,71 @@ void print(const Verification& found) {
 }
 
 int run_verify(const Options& options) {
-  return with_bar(options, "decoding", [&](const ProgressFn& progress, ProgressBar& bar) {
-    const Verification found = verify_images(options.directory, options.workers(), progress);
-    bar.finish();
-    if (options.json) {
-      std::cout << to_json(found).dump(2) << "\n";
-    } else {
-      print(found);
-    }
-    return found.clean() ? kExitDone : kExitBadData;
-  });
+  return with_bar(
+      options, "decoding",
+      [&](const ProgressFn& progress) { return verify_images(options.directory, options.workers(), progress); },
+      [&](const Verification& found) {
+        if (options.json) {
+          std::cout << to_json(found).dump(2) << "\n";
+        } else {
+          print(found);
+        }
+        return found.clean() ? kExitDone : kExitBadData;
+      });
+}
+
+nlohmann::ordered_json to_json(const Statistics& s) {
+  nlohmann::ordered_json json{{"images", s.images},
+                              {"bad", s.bad},
+                              {"greyscale", s.greyscale},
+                              {"mean", s.mean},
+                              {"std", s.std},
+                              {"width", {s.least_width, s.most_width}},
+                              {"height", {s.least_height, s.most_height}}};
+  for (const auto& one : s.classes) {
+    json["classes"].push_back({{"name", printable(one.name)}, {"images", one.images}});
+  }
+  return json;
+}
+
+void print(const Statistics& s) {
+  for (const auto& one : s.classes) {
+    std::printf("%9s  %s\n", with_commas(one.images).c_str(), printable(one.name).c_str());
+  }
+  std::printf("%s images, %s greyscale, %s bad; %lld to %lld wide, %lld to %lld high\n", with_commas(s.images).c_str(),
+              with_commas(s.greyscale).c_str(), with_commas(s.bad).c_str(), static_cast<long long>(s.least_width),
+              static_cast<long long>(s.most_width), static_cast<long long>(s.least_height),
+              static_cast<long long>(s.most_height));
+  std::printf("\"mean\": [%.4f, %.4f, %.4f], \"std\": [%.4f, %.4f, %.4f]\n", s.mean[0], s.mean[1], s.mean[2], s.std[0],
+              s.std[1], s.std[2]);
 }
 
 int run_stats(const Options& options) {
-  return with_bar(options, "decoding", [&](const ProgressFn& progress, ProgressBar& bar) {
-    const Statistics s = measure_images(options.directory, options.size, options.workers(), progress);
-    bar.finish();
-    if (options.json) {
-      nlohmann::ordered_json json{{"images", s.images},
-                                  {"bad", s.bad},
-                                  {"greyscale", s.greyscale},
-                                  {"mean", s.mean},
-                                  {"std", s.std},
-                                  {"width", {s.least_width, s.most_width}},
-                                  {"height", {s.least_height, s.most_height}}};
-      for (const auto& one : s.classes) {
-        json["classes"].push_back({{"name", printable(one.name)}, {"images", one.images}});
-      }
-      std::cout << json.dump(2) << "\n";
-      return kExitDone;
-    }
-    for (const auto& one : s.classes) {
-      std::printf("%9s  %s\n", with_commas(one.images).c_str(), printable(one.name).c_str());
-    }
-    std::printf("%s images, %s greyscale, %s bad; %lld to %lld wide, %lld to %lld high\n",
-                with_commas(s.images).c_str(), with_commas(s.greyscale).c_str(), with_commas(s.bad).c_str(),
-                static_cast<long long>(s.least_width), static_cast<long long>(s.most_width),
-                static_cast<long long>(s.least_height), static_cast<long long>(s.most_height));
-    std::printf("\"mean\": [%.4f, %.4f, %.4f], \"std\": [%.4f, %.4f, %.4f]\n", s.mean[0], s.mean[1], s.mean[2],
-                s.std[0], s.std[1], s.std[2]);
-    return kExitDone;
-  });
+  return with_bar(
+      options, "decoding",
+      [&](const ProgressFn& progress) {
+        return measure_images(options.directory, options.size, options.workers(), progress);
+      },
+      [&](const Statistics& found) {
+        if (options.json) {
+          std::cout << to_json(found).dump(2) << "\n";
+        } else {
+          print(found);
+        }
+        return kExitDone;
+      });
 }
 
 int run_from_idx(const Options& options) {
-  return with_bar(options, "writing", [&](const ProgressFn& progress, ProgressBar& bar) {
-    const auto count = convert_idx(options.images, options.labels, options.directory, progress);
-    bar.finish();
-    std::cout << with_commas(count) << " images in " << options.directory << "\n";
-    return kExitDone;
-  });
+  return with_bar(
+      options, "writing",
+      [&](const ProgressFn& progress) {
+        return convert_idx(options.images, options.labels, options.directory, progress);
+      },
+      [&](std::int64_t count) {
+        std::cout << with_commas(count) << " images in " << options.directory << "\n";
+        return kExitDone;
+      });
 }
 
 }  // namespace
@@ -163,7 +189,9 @@ void add_data(CLI::App& app, Run& run) {
   synth->add_option("dir", options->directory, "where to")->required();
   synth->add_option("--images-per-class", options->synth.images_per_class, "how many")->capture_default_str();
   synth->add_option("--size", options->synth.size, "pixels of a side")->capture_default_str();
-  synth->add_option("--seed", options->synth.seed, "another seed, other pictures")->capture_default_str();
+  synth->add_option("--seed", options->synth.seed, "another seed, other pictures")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 
   auto* verify =
       add("verify", "list unreadable images, duplicates and class sizes; exit 3 if something is wrong", run_verify);

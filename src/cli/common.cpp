@@ -24,7 +24,8 @@ void add_sets(CLI::App& verb, std::vector<std::string>& sets, const std::string&
 
 void add_common(CLI::App& verb, CommonOptions& options) {
   verb.add_option("--device", options.device, "auto, cpu, cuda or cuda:N; the config's \"device\"");
-  verb.add_option("--threads", options.threads, "threads within one operation; the config's \"threads\"");
+  verb.add_option("--threads", options.threads, "threads within one operation; the config's \"threads\"")
+      ->check(CLI::Range(1, 1024));
   auto* quiet = verb.add_flag("-q,--quiet", options.quiet, "only warnings and errors on stderr");
   verb.add_flag("-v,--verbose", options.verbose, "more lines on stderr")->excludes(quiet);
 }

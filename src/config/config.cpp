@@ -23,7 +23,7 @@ std::string join_lines(const std::vector<std::string>& lines) {
 }
 
 ExperimentConfig read(Document document, const std::vector<std::string>& sets) {
-  std::vector<std::string> errors;
+  std::vector<std::string> errors = document.errors();
   document.apply_sets(sets, errors);
   std::vector<Issue> issues = check(document);
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "effnetv2/config/expand.h"
 #include "effnetv2/config/keys.h"
 #include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
@@ -59,7 +60,11 @@ std::vector<std::string> bases_of(const json& document, const std::string& label
     if (!name.is_string() || name.get_ref<const std::string&>().empty()) {
       throw ConfigError(begin(label) + "extends: must be a file name or a list of them, got " + show_value(*found));
     }
-    bases.push_back(name.get<std::string>());
+    try {
+      bases.push_back(expand_variables(name.get<std::string>()));
+    } catch (const ConfigError& error) {
+      throw ConfigError(begin(label) + "extends: " + error.what());
+    }
   };
   if (found->is_array()) {
     std::for_each(found->begin(), found->end(), add);
@@ -157,7 +162,9 @@ Document Document::from_json(const json& document, const fs::path& folder) {
 
 void Document::add_file(const fs::path& file, const std::string& label, std::vector<std::string>& chain) {
   require_config_file(file, label);
-  const std::string identity = fs::weakly_canonical(file).string();
+  std::error_code no_path;  // of a pipe, such as <(...) in a shell
+  fs::path canonical = fs::weakly_canonical(file, no_path);
+  const std::string identity = (no_path ? fs::absolute(file) : canonical).string();
   const bool cycle = std::find(chain.begin(), chain.end(), identity) != chain.end();
   chain.push_back(identity);
   if (cycle || chain.size() > kMaxExtends) {
@@ -176,22 +183,28 @@ void Document::add_document(json document, const Origin& origin, std::vector<std
   if (!document.is_object()) {
     throw ConfigError(begin(origin.label) + "a config must be an object { ... }, got " + show_value(document));
   }
-  for (const std::string& base : bases_of(document, origin.label)) {
+  std::vector<std::string> bases;
+  try {
+    bases = bases_of(document, origin.label);
+  } catch (const ConfigError& error) {
+    errors_.emplace_back(error.what());
+  }
+  for (const std::string& base : bases) {
     const fs::path file = origin.folder / base;
     const fs::path beside = fs::path(origin.label).parent_path() / base;
+    const std::size_t links = chain.size();
     try {
       add_file(file, origin.label.empty() ? file.lexically_normal().string() : beside.lexically_normal().string(),
                chain);
     } catch (const ConfigError& error) {
-      if (fs::is_regular_file(file)) {
-        throw;
-      }
-      throw ConfigError(begin(origin.label) + "extends: " + error.what());
+      const bool own = !fs::is_regular_file(file);
+      errors_.push_back((own ? begin(origin.label) + "extends: " : "") + error.what());
+      chain.resize(links);
     }
   }
   if (const auto schema = document.find("$schema");
       schema != document.end() && !schema->is_string() && !schema->is_null()) {
-    throw ConfigError(begin(origin.label) + "$schema: must be text or null, got " + show_value(*schema));
+    errors_.push_back(begin(origin.label) + "$schema: must be text or null, got " + show_value(*schema));
   }
   document.erase("extends");
   document.erase("$schema");
@@ -235,26 +248,31 @@ void Document::apply_set(const std::string& set) {
   const std::string text = set.substr(equals + 1);
   const std::vector<Step> steps = parse_set_path(set.substr(0, equals));
   const bool structured = text.starts_with('{') || text.starts_with('[');
-  const json value = structured ? parse_strict_json(text, "value", Comments::refused)
-                                : parse_if_json(text, "value").value_or(json(text));
+  const json value =
+      structured ? parse_strict_json(text, "value", Relaxed::no) : parse_if_json(text, "value").value_or(json(text));
 
   json* node = &root_;
   std::string path;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     if (!step.name.empty()) {
-      if (!node->is_object()) {
+      if (node->is_null()) {
         *node = json::object();
+      } else if (!node->is_object()) {
+        throw ConfigError(path + " is " + show_value(*node) + " before, which has no keys");
       }
       node = &(*node)[step.name];
       path = join_path(path, step.name);
       continue;
     }
-    if (!node->is_array()) {
+    if (node->is_null()) {
       *node = default_at(steps, i);
     }
-    if (!node->is_array()) {
+    if (node->is_null()) {
       throw ConfigError(path + " is not given; set the whole list, or give it in the config");
+    }
+    if (!node->is_array()) {
+      throw ConfigError(path + " is " + show_value(*node) + " before, which is no list");
     }
     if (step.index >= node->size()) {
       throw ConfigError(path + " has " + std::to_string(node->size()) + " elements, numbered from 0");

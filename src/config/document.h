@@ -18,7 +18,7 @@ struct Origin {
 /// A config document merged from files and --set items that still knows where each value stands.
 class Document {
  public:
-  /// Reads `file` and, below it, everything it extends. Throws ConfigError.
+  /// Reads `file` and, below it, everything it extends. Throws ConfigError if `file` itself cannot be read.
   static Document from_file(const std::filesystem::path& file);
   /// The same of a document in memory that stands in `folder`.
   static Document from_json(const nlohmann::json& document, const std::filesystem::path& folder);
@@ -27,6 +27,8 @@ class Document {
   /// error to `errors`.
   void apply_sets(const std::vector<std::string>& sets, std::vector<std::string>& errors);
 
+  /// What is wrong with "extends" and "$schema", one line each; the rest was read all the same.
+  const std::vector<std::string>& errors() const noexcept { return errors_; }
   nlohmann::json& root() { return root_; }
   /// Of the value at `path` or the nearest container that has one.
   const Origin& origin(std::string path) const;
@@ -40,6 +42,7 @@ class Document {
 
   nlohmann::json root_ = nlohmann::json::object();
   std::map<std::string, Origin> origins_;
+  std::vector<std::string> errors_;
 };
 
 }  // namespace effnetv2

@@ -23,6 +23,9 @@ std::string value_of(const std::string& inside) {
   }
   const char* const value = std::getenv(name.c_str());
   if (split != std::string::npos) {
+    if (inside.find("${", split) != std::string::npos) {
+      throw ConfigError("\"${" + inside + "}\": a default cannot hold another ${VAR}");
+    }
     return value != nullptr && *value != '\0' ? value : inside.substr(split + 2);
   }
   if (value == nullptr) {

@@ -1,6 +1,8 @@
 #include "effnetv2/config/keys.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "effnetv2/core/text.h"
 
@@ -30,6 +32,54 @@ std::string quoted(const std::vector<std::string>& names) {
     text += (text.empty() ? "\"" : ", \"") + name + "\"";
   }
   return text;
+}
+
+/// Every key with a path of its own: not those of rows.
+void collect_named(const ConfigKey& key, std::vector<const ConfigKey*>& keys) {
+  for (const ConfigKey& child : key.children) {
+    keys.push_back(&child);
+    if (child.type == ConfigKey::Type::object) {
+      collect_named(child, keys);
+    }
+  }
+}
+
+/// The path of the key that `name` beside `parent`'s children may be meant for: the very name elsewhere, a slip of the
+/// pen here or elsewhere, the beginning of a name, words that a key is described by ("learning_rate"). "" if none.
+std::string guess_key(const ConfigKey& parent, const std::string& name) {
+  std::vector<const ConfigKey*> keys;
+  for (const ConfigKey& child : parent.children) {
+    keys.push_back(&child);
+  }
+  const std::size_t siblings = keys.size();
+  collect_named(config_keys(), keys);
+  std::vector<std::string> names;
+  for (const ConfigKey* key : keys) {
+    names.push_back(key->name);
+  }
+  std::string words = name;
+  std::ranges::replace(words, '_', ' ');
+  const auto named = [](const std::string& wanted) {
+    return [wanted](const ConfigKey* key) { return key->name == wanted; };
+  };
+  const auto begun = [&](const ConfigKey* key) { return name.size() > 2 && key->name.starts_with(name); };
+  const auto described = [&](const ConfigKey* key) {
+    const std::string_view doc = key->field.doc;
+    return words.size() > 4 && edit_distance(doc.substr(0, words.size()), words) <= 0.5;  // but for the capital
+  };
+  const std::span all(keys), here = all.first(siblings);
+  const auto path_of = [](std::span<const ConfigKey* const> among, auto&& is_meant) -> std::string {
+    const auto found = std::ranges::find_if(among, is_meant);
+    return found == among.end() ? "" : (*found)->path;
+  };
+  for (const auto& guess : {path_of(all, named(name)),
+                            path_of(here, named(nearest(name, std::span(names).first(siblings)))), path_of(here, begun),
+                            path_of(all, named(nearest(name, names))), path_of(all, begun), path_of(all, described)}) {
+    if (!guess.empty()) {
+      return guess;
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -108,15 +158,7 @@ std::vector<const ConfigKey*> leaf_keys() {
 }
 
 std::string unknown_key_text(const ConfigKey& parent, std::string_view name) {
-  std::string guess = nearest(name, parent.child_names());
-  if (!guess.empty()) {
-    guess = parent.child(guess)->path;
-  }
-  for (const ConfigKey* leaf : leaf_keys()) {
-    if (guess.empty() && leaf->name == name) {
-      guess = leaf->path;
-    }
-  }
+  const std::string guess = guess_key(parent, std::string(name));
   return guess.empty() ? "is not a key; \"effnetv2 config keys\" lists them"
                        : "is not a key, did you mean \"" + guess + "\"?";
 }

@@ -16,7 +16,7 @@ A config is one JSON object. Every key has a default, so `{}` is a config; an un
 path and the nearest key. `effnetv2 config check CONFIG.json` lists every error, `effnetv2 config show CONFIG.json`
 prints every key with its value.
 
-- `//` and `/* */` comments are allowed, trailing commas are not. A key may stand only once in an object.
+- `//` and `/* */` comments are allowed, and so is a comma after the last item. A key may stand only once in an object.
 - `"$schema"` and `"description"` are for editors and readers. `effnetv2 config schema > config.schema.json` writes the
   schema that `"$schema"` may name.
 - `"extends"` names a config, or a list of them, that this one builds on, relative to this file. Objects merge key by

@@ -50,6 +50,38 @@ std::string cut(std::string text, std::size_t length) {
   return text.substr(0, length) + "...";
 }
 
+/// `text` with each comma that stands between a value and a closing bracket made a space, so that offsets stay.
+/// Strings and comments are passed over.
+std::string without_trailing_commas(std::string_view text) {
+  std::string result(text);
+  std::size_t comma = std::string::npos;  // the last thing seen, if it was a comma after a value
+  char before = ' ';                      // the last character that counts
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const std::string_view two = text.substr(i, 2);
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+      continue;
+    }
+    if (two == "//" || two == "/*") {
+      const auto end = two == "//" ? text.find('\n', i) : text.find("*/", i + 2);
+      i = end == std::string_view::npos ? text.size() : end + (two == "//" ? 0 : 1);
+      continue;
+    }
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"'; ++i) {
+        i += text[i] == '\\' ? 1 : 0;
+      }
+    }
+    if ((c == '}' || c == ']') && comma != std::string::npos) {
+      result[comma] = ' ';
+    }
+    const bool after_value = before != ',' && before != '{' && before != '[' && before != ':' && before != ' ';
+    comma = c == ',' && after_value ? i : std::string::npos;
+    before = c;
+  }
+  return result;
+}
+
 /// Builds the document from the parser's events and refuses what nlohmann's own builder lets through.
 class Builder : public nlohmann::json_sax<json> {
  public:
@@ -199,10 +231,11 @@ class Builder : public nlohmann::json_sax<json> {
 
 }  // namespace
 
-json parse_strict_json(std::string_view text, const std::string& label, Comments comments) {
-  Builder builder(text, label);
-  json::sax_parse(builder.begin(), builder.end(), &builder, json::input_format_t::json, true,
-                  comments == Comments::allowed);
+json parse_strict_json(std::string_view text, const std::string& label, Relaxed relaxed) {
+  const bool yes = relaxed == Relaxed::yes;
+  const std::string plain = yes ? without_trailing_commas(text) : std::string(text);
+  Builder builder(plain, label);
+  json::sax_parse(builder.begin(), builder.end(), &builder, json::input_format_t::json, true, yes);
   return builder.take();
 }
 

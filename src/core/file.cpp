@@ -95,8 +95,8 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
   write_all(fd_, data, bytes, path_);
 }
 
-void AtomicFile::commit() {
-  if (::fsync(fd_) != 0) {
+void AtomicFile::commit(bool sync) {
+  if (sync && ::fsync(fd_) != 0) {
     fail("sync", path_);
   }
   const int fd = std::exchange(fd_, -1);
@@ -106,7 +106,9 @@ void AtomicFile::commit() {
     errno = code;
     fail("replace", path_);
   }
-  sync_directory(folder_of(path_));
+  if (sync) {
+    sync_directory(folder_of(path_));
+  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

@@ -44,6 +44,15 @@ struct ImageDataset::Impl {
     return side * side * 3;
   }
 
+  Image prepare(const std::filesystem::path& path) const {
+    Image decoded = decode_image(path);
+    try {
+      return transform.prepare(std::move(decoded));
+    } catch (const DataError& e) {
+      throw DataError(printable(path.string()) + ": " + e.what());
+    }
+  }
+
   /// Decoded and prepared; nullopt if bad.
   std::optional<Image> prepare(std::int64_t index) const {
     auto& known_bad = bad[static_cast<std::size_t>(index)];
@@ -51,7 +60,7 @@ struct ImageDataset::Impl {
       return std::nullopt;
     }
     try {
-      return transform.prepare(decode_image(root / file(index).path));
+      return prepare(root / file(index).path);
     } catch (const DataError& e) {
       if (on_bad_image == OnBadImage::error) {
         throw DataError(std::string(e.what()) + "; repair or remove it, or set data.on_bad_image to \"skip\"");

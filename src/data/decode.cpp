@@ -16,9 +16,6 @@
 namespace effnetv2 {
 namespace {
 
-/// Pillow's limit before it speaks of a decompression bomb.
-constexpr std::int64_t kMaxPixels = 178'956'970;
-
 /// The loader has its own threads, and messages are ours to give.
 void set_up_opencv() {
   static std::once_flag once;

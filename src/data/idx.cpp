@@ -9,6 +9,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
+#include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 
 namespace effnetv2 {
@@ -74,10 +75,20 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
   if (std::filesystem::exists(directory) && !std::filesystem::is_empty(directory)) {
     throw DataError(directory.string() + ": is not empty; choose a new folder");
   }
+  // written beside and renamed at the end: a part of it would be taken for the whole set
+  const auto whole = std::filesystem::absolute(directory).lexically_normal();
+  const auto target = whole.has_filename() ? whole : whole.parent_path();
+  const auto part = target.parent_path() / (std::string(kTemporaryPrefix) + target.filename().string());
+  std::filesystem::remove_all(part);
+  make_directories(part);
   const std::size_t bytes = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<unsigned char> encoded;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto folder = directory / std::to_string(static_cast<unsigned char>(classes[8 + i]));
+    if (stop_requested()) {
+      std::filesystem::remove_all(part);
+      return 0;
+    }
+    const auto folder = part / std::to_string(static_cast<unsigned char>(classes[8 + i]));
     if (!std::filesystem::exists(folder)) {
       make_directories(folder);
     }
@@ -90,6 +101,8 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
       progress(static_cast<std::int64_t>(i) + 1, static_cast<std::int64_t>(count));
     }
   }
+  std::filesystem::rename(part, target);
+  sync_directory(target.parent_path());
   return static_cast<std::int64_t>(count);
 }
 

@@ -52,8 +52,9 @@ ImageFormat inspect_jpeg(const Bytes& data, bool header_only) {
   ImageFormat format;
   bool scanned = false;
   for (std::size_t at = 2; data.has(at, 2);) {
-    if (data.byte(at) != 0xFF) {
-      return broken("is damaged: a JPEG marker was expected at byte " + std::to_string(at));
+    if (data.byte(at) != 0xFF) {  // junk between segments, which libjpeg and Pillow pass over
+      ++at;
+      continue;
     }
     const auto marker = data.byte(at + 1);
     if (marker == 0xFF) {  // fill byte

@@ -76,8 +76,8 @@ void collect(const fs::path& folder, const fs::path& root, std::int64_t label, F
     const bool found = ::stat(entry.c_str(), &entry_info) == 0;
     if (found && S_ISDIR(entry_info.st_mode)) {
       collect(entry, root, label, above, files);
-    } else if (has_image_extension(entry)) {
-      // a link to nowhere is listed, and is a bad image when it is read
+    } else if (has_image_extension(entry) && (!found || S_ISREG(entry_info.st_mode))) {
+      // a link to nowhere is listed, and is a bad image when it is read; a pipe would be waited for
       files.push_back({entry.lexically_relative(root).generic_string(), label,
                        found ? static_cast<std::uint64_t>(entry_info.st_size) : 0});
     }
@@ -85,12 +85,27 @@ void collect(const fs::path& folder, const fs::path& root, std::int64_t label, F
   above.erase({info.st_dev, info.st_ino});
 }
 
+/// Where to put what is wrong with the folders; none: it is thrown.
+class Faults {
+ public:
+  explicit Faults(std::vector<std::string>* list) : list_(list) {}
+  void add(const std::string& message) const {
+    if (list_ == nullptr) {
+      throw DataError(message);
+    }
+    list_->push_back(message);
+  }
+
+ private:
+  std::vector<std::string>* list_;
+};
+
 struct ClassFolders {
   std::vector<std::string> classes;
   std::vector<ImageFile> files;
 };
 
-ClassFolders read_class_folders(const fs::path& folder, const fs::path& root) {
+ClassFolders read_class_folders(const fs::path& folder, const fs::path& root, const Faults& faults) {
   ClassFolders result;
   FolderIds above;
   for (const auto& outer : {root, folder}) {
@@ -103,8 +118,8 @@ ClassFolders read_class_folders(const fs::path& folder, const fs::path& root) {
     const auto before = result.files.size();
     collect(path, root, static_cast<std::int64_t>(result.classes.size()), above, result.files);
     if (result.files.size() == before) {
-      throw DataError(printable(path.string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +
-                      "remove the folder or put images into it");
+      faults.add(printable(path.string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +
+                 "remove the folder or put images into it");
     }
     result.classes.push_back(path.filename().string());
   }
@@ -112,6 +127,19 @@ ClassFolders read_class_folders(const fs::path& folder, const fs::path& root) {
     return std::pair(a.label, std::string_view(a.path)) < std::pair(b.label, std::string_view(b.path));
   });
   return result;
+}
+
+/// The files of those classes that are among `classes`, labelled by their places there.
+std::vector<ImageFile> in_classes(ClassFolders found, const std::vector<std::string>& classes) {
+  std::vector<ImageFile> files;
+  for (auto& file : found.files) {
+    const auto it = std::ranges::find(classes, found.classes[static_cast<std::size_t>(file.label)]);
+    if (it != classes.end()) {
+      file.label = it - classes.begin();
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
 }
 
 /// A number for each file that depends on the seed and its name alone: ranking by it is a draw that neither the
@@ -223,6 +251,9 @@ std::vector<std::string> read_titles(const fs::path& path, const std::vector<std
   } catch (const EnvironmentError& e) {
     throw DataError(std::string("data.class_names: ") + e.what());
   }
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    text.erase(0, 3);
+  }
   for (std::size_t begin = 0; begin < text.size();) {
     const auto end = std::min(text.find('\n', begin), text.size());
     std::string line = text.substr(begin, end - begin);
@@ -253,12 +284,35 @@ bool has_split_folders(const std::vector<fs::path>& folders, const fs::path& roo
          std::find(folders.begin(), folders.end(), root / "train") != folders.end();
 }
 
-std::vector<ImageFile> read_split_folder(const Listing& listing, const char* name) {
+bool holds_only_folders(const fs::path& folder) {
+  return !folders_in(folder).empty() && std::ranges::none_of(entries_of(folder), has_image_extension);
+}
+
+/// A split folder of folders beside others would make classes of the splits, and train on the test images.
+void check_no_split_is_a_class(const std::vector<fs::path>& folders, const fs::path& root) {
+  const auto split = std::ranges::find_if(
+      folders, [](const fs::path& folder) { return is_split_name(folder) && holds_only_folders(folder); });
+  if (split == folders.end()) {
+    return;
+  }
+  std::vector<std::string> others;
+  for (const auto& folder : folders) {
+    if (!is_split_name(folder)) {
+      others.push_back("\"" + printable(folder.filename().string()) + "\"");
+    }
+  }
+  throw DataError(printable(root.string()) + ": \"" + split->filename().string() +
+                  "\" holds folders, as a split does, but " +
+                  (others.empty() ? "there is no \"train\" beside it" : "beside it lies " + join_words(others)) +
+                  "; a split data set has train, and val or test or both, and nothing else");
+}
+
+std::vector<ImageFile> read_split_folder(const Listing& listing, const char* name, const Faults& faults) {
   const fs::path folder = listing.root / name;
   if (!fs::exists(folder)) {
     return {};
   }
-  ClassFolders found = read_class_folders(folder, listing.root);
+  ClassFolders found = read_class_folders(folder, listing.root, faults);
   if (found.classes != listing.classes) {
     std::vector<std::string> odd;
     std::set_symmetric_difference(found.classes.begin(), found.classes.end(), listing.classes.begin(),
@@ -266,15 +320,17 @@ std::vector<ImageFile> read_split_folder(const Listing& listing, const char* nam
     for (auto& one : odd) {
       one = "\"" + printable(one) + "\"";
     }
-    throw DataError(printable(folder.string()) + ": its classes are not those of " +
-                    printable((listing.root / "train").string()) + ": only in one of them: " + join_words(odd));
+    faults.add(printable(folder.string()) + ": its classes are not those of " +
+               printable((listing.root / "train").string()) + ": only in one of them: " + join_words(odd));
+    return in_classes(std::move(found), listing.classes);
   }
   return std::move(found.files);
 }
 
 }  // namespace
 
-Listing list_images(const DataConfig& config, const ProgressFn& progress) {
+Listing list_images(const DataConfig& config, const ProgressFn& progress, std::vector<std::string>* fault_list) {
+  const Faults faults(fault_list);
   Listing listing;
   listing.root = config.root.value_or("");
   std::error_code ignored;
@@ -284,7 +340,10 @@ Listing list_images(const DataConfig& config, const ProgressFn& progress) {
   }
   const auto folders = folders_in(listing.root);
   const bool split_folders = has_split_folders(folders, listing.root);
-  ClassFolders found = read_class_folders(split_folders ? listing.root / "train" : listing.root, listing.root);
+  if (!split_folders) {
+    check_no_split_is_a_class(folders, listing.root);
+  }
+  ClassFolders found = read_class_folders(split_folders ? listing.root / "train" : listing.root, listing.root, faults);
   listing.classes = std::move(found.classes);
   listing.train = std::move(found.files);
   if (listing.classes.empty()) {
@@ -292,12 +351,12 @@ Listing list_images(const DataConfig& config, const ProgressFn& progress) {
                     ": holds no class folder; images must lie in <root>/<class>/ or <root>/train/<class>/");
   }
   if (listing.classes.size() == 1) {
-    throw DataError(printable(listing.root.string()) + ": holds only one class, \"" + printable(listing.classes[0]) +
-                    "\"; at least two are needed");
+    faults.add(printable(listing.root.string()) + ": holds only one class, \"" + printable(listing.classes[0]) +
+               "\"; at least two are needed");
   }
   if (split_folders) {
-    listing.val = read_split_folder(listing, "val");
-    listing.test = read_split_folder(listing, "test");
+    listing.val = read_split_folder(listing, "val", faults);
+    listing.test = read_split_folder(listing, "test", faults);
   }
   listing.class_titles = config.class_names ? read_titles(*config.class_names, listing.classes) : listing.classes;
   if (config.skip_greyscale) {
@@ -311,7 +370,12 @@ Listing list_images(const DataConfig& config, const ProgressFn& progress) {
   const double test = listing.test.empty() ? config.split.test : 0.0;
   split_off(listing, val, test, config.split);
 
-  const std::string hint = "use more images, other shares in data.split, or data.split.stratified: true";
+  if (fault_list != nullptr) {
+    return listing;  // an empty class was told of already
+  }
+  const std::string hint = config.split.stratified
+                               ? "use more images or other shares in data.split"
+                               : "use more images, other shares in data.split, or data.split.stratified: true";
   check_every_class(listing, listing.train, "training", hint);
   if (val > 0.0 || !listing.val.empty()) {
     check_every_class(listing, listing.val, "validation", hint);

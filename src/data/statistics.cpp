@@ -54,7 +54,7 @@ Statistics measure_images(const std::filesystem::path& root, std::int64_t size, 
   files.insert(files.end(), listing.val.begin(), listing.val.end());
   files.insert(files.end(), listing.test.begin(), listing.test.end());
   std::vector<ImageSums> all(files.size());
-  for_each_index(static_cast<std::int64_t>(files.size()), workers, progress, [&](std::int64_t i) {
+  const bool complete = for_each_index(static_cast<std::int64_t>(files.size()), workers, progress, [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     try {
       all[index] = sums_of(root / files[index].path, size);
@@ -64,6 +64,9 @@ Statistics measure_images(const std::filesystem::path& root, std::int64_t size, 
   });
 
   Statistics result;
+  if (!complete) {
+    return result;
+  }
   for (const auto& name : listing.classes) {
     result.classes.push_back({name, 0});
   }

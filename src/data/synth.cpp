@@ -108,8 +108,10 @@ void write_synthetic_dataset(const std::filesystem::path& directory, const Synth
     }
     const std::int64_t label = done / options.images_per_class;
     const std::int64_t index = done % options.images_per_class;
-    AppendFile(file_of(directory, static_cast<std::size_t>(label), index), 0)
-        .append(encode_png(draw_synthetic(label, index, options)));
+    // renamed into place: another process may be reading the set, or drawing the same
+    AtomicFile file(file_of(directory, static_cast<std::size_t>(label), index));
+    file.write(encode_png(draw_synthetic(label, index, options)));
+    file.commit(/*sync=*/false);
     if (progress) {
       progress(done + 1, total);
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "effnetv2/core/error.h"
 #include "effnetv2/data/resize.h"
 
 namespace effnetv2 {
@@ -56,8 +57,14 @@ Image Transform::prepare(Image decoded) const {
   if (config_.resize == ResizeMode::squash) {
     return resize(decoded, size, size, config_.interpolation);
   }
-  return center_crop(resize_shorter_side(decoded, config_.resize_size.value_or(size), config_.interpolation), size,
-                     size);
+  const auto shorter = config_.resize_size.value_or(size);
+  const double longer = static_cast<double>(shorter) * static_cast<double>(std::max(decoded.width, decoded.height)) /
+                        static_cast<double>(std::min(decoded.width, decoded.height));
+  if (longer * static_cast<double>(shorter) > static_cast<double>(kMaxPixels)) {
+    throw DataError("is too narrow for data.resize \"center_crop\": " + std::to_string(decoded.width) + " x " +
+                    std::to_string(decoded.height) + " pixels");
+  }
+  return center_crop(resize_shorter_side(decoded, shorter, config_.interpolation), size, size);
 }
 
 Image Transform::augment(Image prepared, Rng& rng) const {

@@ -81,18 +81,22 @@ Verification verify_images(const std::filesystem::path& root, int workers, const
   DataConfig config;
   config.root = root.string();
   config.split.val = 0.0;
-  const Listing listing = list_images(config);
-  std::vector<Entry> entries = entries_of(listing);
-  for_each_index(static_cast<std::int64_t>(entries.size()), workers, progress, [&](std::int64_t i) {
-    Entry& entry = entries[static_cast<std::size_t>(i)];
-    try {
-      decode_image(root / entry.file.path);
-    } catch (const DataError& e) {
-      entry.defect = e.what();
-    }
-  });
-
   Verification result;
+  const Listing listing = list_images(config, {}, &result.faults);
+  std::vector<Entry> entries = entries_of(listing);
+  const bool complete =
+      for_each_index(static_cast<std::int64_t>(entries.size()), workers, progress, [&](std::int64_t i) {
+        Entry& entry = entries[static_cast<std::size_t>(i)];
+        try {
+          decode_image(root / entry.file.path);
+        } catch (const DataError& e) {
+          entry.defect = e.what();
+        }
+      });
+  if (!complete) {
+    return {};
+  }
+
   std::map<std::string, std::int64_t> sizes;
   std::map<std::uint64_t, std::vector<const Entry*>> by_size;
   for (const auto& entry : entries) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <type_traits>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
 
@@ -15,8 +17,6 @@ namespace {
 // What no network of use reaches; keeps every product below 2^63.
 constexpr std::int64_t kMaxChannels = 1 << 20;
 constexpr std::int64_t kMaxLayers = 10'000;
-constexpr std::int64_t kMaxClasses = 1 << 24;
-constexpr std::int64_t kMaxKernel = 31;
 
 constexpr auto kFused = BlockKind::fused_mbconv;
 constexpr auto kMBConv = BlockKind::mbconv;
@@ -84,74 +84,24 @@ Variant variant(Arch arch) {
   throw ConfigError("model.arch: unknown architecture number " + std::to_string(static_cast<int>(arch)));
 }
 
-template <typename T>
-[[noreturn]] void refuse(const std::string& key, const std::string& rule, T received, const std::string& hint = "") {
-  std::string text;
-  if constexpr (std::is_floating_point_v<T>) {
-    text = std::isfinite(received) ? shortest(received) : std::to_string(received);
-  } else {
-    text = std::to_string(received);
-  }
-  throw ConfigError(key + ": must be " + rule + ", got " + text + hint);
+[[noreturn]] void refuse(const std::string& key, std::int64_t most, const char* which, double received) {
+  throw ConfigError(key + ": must be at most " + with_commas(most) + " after its " + which + " multipliers, got " +
+                    shortest(received));
 }
 
-void require_between(const std::string& key, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value < low || value > high) {
-    refuse(key, "between " + with_commas(low) + " and " + with_commas(high), value);
-  }
-}
-
-void require_positive(const std::string& key, double value) {
-  if (!(std::isfinite(value) && value > 0.0)) {
-    refuse(key, "a finite number above 0", value);
-  }
-}
-
-void require_share(const std::string& key, double value, bool one_allowed) {
-  if (!(value >= 0.0 && (one_allowed ? value <= 1.0 : value < 1.0))) {
-    refuse(key, one_allowed ? "in [0, 1]" : "in [0, 1)", value);
-  }
-}
-
-void check_stage(const std::string& key, const StageConfig& stage) {
-  require_between(key + ".expand", stage.expand, 1, 1024);
-  require_between(key + ".kernel", stage.kernel, 1, kMaxKernel);
-  if (stage.kernel % 2 == 0) {
-    refuse(key + ".kernel", "odd", stage.kernel);
-  }
-  require_between(key + ".stride", stage.stride, 1, 2);
-  require_between(key + ".channels", stage.channels, 1, kMaxChannels);
-  require_between(key + ".layers", stage.layers, 1, kMaxLayers);
-}
-
-void check(const ModelConfig& config, std::int64_t num_classes) {
-  require_positive("model.width_mult", config.width_mult);
-  require_positive("model.depth_mult", config.depth_mult);
-  require_positive("model.mbconv.width_mult", config.mbconv.width_mult);
-  require_positive("model.mbconv.depth_mult", config.mbconv.depth_mult);
-  require_positive("model.fused_mbconv.width_mult", config.fused_mbconv.width_mult);
-  require_positive("model.fused_mbconv.depth_mult", config.fused_mbconv.depth_mult);
-  require_between("model.stem_channels", *config.stem_channels, 1, kMaxChannels);
-  require_between("model.stem_stride", config.stem_stride, 1, 2);
-  require_between("model.head_channels", *config.head_channels, 1, kMaxChannels);
-  require_between("model.num_classes", num_classes, 1, kMaxClasses);
-  require_positive("model.bn_eps", *config.bn_eps);
-  require_share("model.bn_momentum", config.bn_momentum, true);
-  require_share("model.dropout", *config.dropout, false);
-  require_share("model.stochastic_depth", config.stochastic_depth, true);
-  if (config.stages->empty()) {
-    throw ConfigError(
-        "model.stages: must hold at least one row, got an empty list (null means the rows of model.arch)");
-  }
-  for (std::size_t i = 0; i < config.stages->size(); ++i) {
-    check_stage("model.stages[" + std::to_string(i) + "]", (*config.stages)[i]);
-  }
+/// Each key against its description, as when a config is read.
+void check(const ModelConfig& model, std::int64_t num_classes) {
+  ExperimentConfig config;
+  config.model = model;
+  config.model.num_classes = num_classes;
+  config.model.weights.reset();
+  parse_config(nlohmann::json(to_json(config)), {});
 }
 
 std::int64_t scaled_channels(const std::string& key, std::int64_t channels, double width) {
   const double scaled = static_cast<double>(channels) * width;
   if (!(scaled <= static_cast<double>(kMaxChannels))) {
-    refuse(key, "at most " + with_commas(kMaxChannels) + " after its width multipliers", scaled);
+    refuse(key, kMaxChannels, "width", scaled);
   }
   return make_divisible(scaled);
 }
@@ -159,7 +109,7 @@ std::int64_t scaled_channels(const std::string& key, std::int64_t channels, doub
 std::int64_t scaled_layers(const std::string& key, std::int64_t layers, double depth) {
   const double scaled = std::ceil(static_cast<double>(layers) * depth);
   if (!(scaled <= static_cast<double>(kMaxLayers))) {
-    refuse(key, "at most " + with_commas(kMaxLayers) + " after its depth multipliers", scaled);
+    refuse(key, kMaxLayers, "depth", scaled);
   }
   return static_cast<std::int64_t>(scaled);
 }

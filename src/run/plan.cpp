@@ -35,7 +35,7 @@ std::string images_table(const Listing& listing) {
   std::snprintf(line, sizeof line, "%-32s %9s %11s %9s\n", "class", "training", "validation", "test");
   text += line;
   for (std::size_t i = 0; i < listing.classes.size(); ++i) {
-    std::snprintf(line, sizeof line, "%-32.64s %9lld %11lld %9lld\n", listing.class_titles[i].c_str(),
+    std::snprintf(line, sizeof line, "%-32.64s %9lld %11lld %9lld\n", printable(listing.class_titles[i]).c_str(),
                   static_cast<long long>(train[i]), static_cast<long long>(val[i]), static_cast<long long>(test[i]));
     text += line;
   }

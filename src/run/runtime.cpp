@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 
+#include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/ops/cuda_device.h"
 
@@ -56,6 +57,7 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
   if (!config.threads) {
     config.threads = cores();
   }
+  validate(config);  // a rule can turn on what "auto" became
   return config;
 }
 

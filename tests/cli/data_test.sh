@@ -106,7 +106,7 @@ silent "$output"
 mkdir -p "$temp/single/heron"
 cp "$temp/again/star/0000.png" "$temp/single/heron"
 expect_exit 3 "$program" data verify "$temp/single"
-expect_contains "$errors" 'only one class, "heron"'
+expect_contains "$output" 'only one class, "heron"'
 expect_exit 2 "$program" data verify
 expect_exit 2 "$program" data verify "$shapes" --jsn
 expect_contains "$errors" "did you mean --json?"

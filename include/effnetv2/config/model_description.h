@@ -75,7 +75,7 @@ void describe(Visitor& visit, ModelConfig& c) {
         c.bn_eps);
   visit(Field{.key = "bn_momentum",
               .doc = "BatchNorm's momentum: the share of the new batch in the running statistics.",
-              .range = above_to(0, 1)},
+              .range = within(0, 1)},
         c.bn_momentum);
   visit(Field{.key = "dropout",
               .doc = "Chance to drop an activation before the classifier. null: the architecture's.",

@@ -12,15 +12,15 @@ namespace effnetv2 {
 /// Deepest nesting of objects and lists that a document may have.
 inline constexpr std::size_t kMaxJsonDepth = 64;
 
-enum class Comments { refused, allowed };
+/// Whether comments and a comma after the last item are let through, for what people write by hand.
+enum class Relaxed { no, yes };
 
-/// Reads one JSON document. Throws ConfigError "<label>:<line>:<column>: ..." for anything that is not JSON (trailing
-/// commas too), nesting deeper than kMaxJsonDepth and numbers that a double cannot hold, and one line for each key
+/// Reads one JSON document. Throws ConfigError "<label>:<line>:<column>: ..." for anything that is not JSON, nesting
+/// deeper than kMaxJsonDepth and numbers that a double cannot hold, and one line for each key
 /// that an object has twice. Never overflows the stack.
-nlohmann::json parse_strict_json(std::string_view text, const std::string& label,
-                                 Comments comments = Comments::allowed);
+nlohmann::json parse_strict_json(std::string_view text, const std::string& label, Relaxed relaxed = Relaxed::yes);
 
-/// The same without comments, and nullopt if `text` is not JSON at all.
+/// The same, not relaxed, and nullopt if `text` is not JSON at all.
 std::optional<nlohmann::json> parse_if_json(std::string_view text, const std::string& label);
 
 /// Whether `document` is nested at most kMaxJsonDepth deep; safe for any depth.

@@ -23,7 +23,8 @@ class AtomicFile {
 
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  void commit();
+  /// sync: to the disk before the new name; without, a power cut soon after can leave an empty file.
+  void commit(bool sync = true);
 
  private:
   std::filesystem::path path_;

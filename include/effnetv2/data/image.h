@@ -6,6 +6,9 @@
 
 namespace effnetv2 {
 
+/// The largest image that is decoded or made: Pillow's limit before it speaks of a decompression bomb.
+inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
 /// RGB, 8 bits a channel, rows top to bottom, pixels interleaved: pixels[(y * width + x) * 3 + c].
 struct Image {
   std::int64_t width = 0;

@@ -27,7 +27,9 @@ struct Listing {
 
 /// Lists config.root (<root>/<class>/* or <root>/{train,val,test}/<class>/*) and splits it. Decodes nothing (reads
 /// headers for skip_greyscale). Every choice is a function of names and seeds only. Throws DataError that says which
-/// for a missing root, no images, one class, an empty class, a class missing from a split.
-Listing list_images(const DataConfig& config, const ProgressFn& progress = {});
+/// for a missing root, no images, one class, an empty class, a class missing from a split. Where `faults` is given, the
+/// last three are put there and what there is gets listed.
+Listing list_images(const DataConfig& config, const ProgressFn& progress = {},
+                    std::vector<std::string>* faults = nullptr);
 
 }  // namespace effnetv2

@@ -25,6 +25,7 @@ struct Statistics {
 };
 
 /// Each image is squashed to `size` x `size` first (0: taken as it is), so that large ones do not count for more.
+/// Returns early, and empty, once stop_requested(). Throws DataError for a folder that is no data set.
 Statistics measure_images(const std::filesystem::path& root, std::int64_t size, int workers,
                           const ProgressFn& progress = {});
 

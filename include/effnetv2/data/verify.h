@@ -25,14 +25,15 @@ struct Verification {
     bool across_splits = false;      ///< an image that is trained on is also measured on
   };
   std::int64_t images = 0;
+  std::vector<std::string> faults;  ///< of the folders: a class without an image, or missing from a split
   std::vector<ClassSize> classes;
   std::vector<BadImage> bad;
   std::vector<Duplicates> duplicates;
-  bool clean() const { return bad.empty() && duplicates.empty(); }
+  bool clean() const { return faults.empty() && bad.empty() && duplicates.empty(); }
 };
 
 /// Decodes every image below `root` with `workers` threads. The result does not depend on their number. Throws
-/// DataError for a folder that is no data set at all. Returns early, incomplete, once stop_requested().
+/// DataError for a folder that is no data set at all. Returns early, and empty, once stop_requested().
 Verification verify_images(const std::filesystem::path& root, int workers, const ProgressFn& progress = {});
 
 }  // namespace effnetv2

@@ -7,7 +7,7 @@ namespace effnetv2 {
 enum class Use { training, inference };
 
 /// Replaces every "auto" that the machine decides: device, precision, threads. Throws EnvironmentError if the device
-/// asked for is not there.
+/// asked for is not there, ConfigError if what came out breaks a rule, such as tf32 on a CPU.
 ExperimentConfig resolve_runtime(ExperimentConfig config, Use use);
 
 /// What a precision of "auto" stands for on `config.device` (resolved); any other as it is.

@@ -139,6 +139,19 @@ TEST(ConfigKeys, EveryMistypedKeySuggestsTheRightOne) {
 TEST(ConfigKeys, KeysOfOtherObjectsAreFoundByName) {
   EXPECT_EQ(error_of({{"label_smoothing", 0.1}}),
             "label_smoothing: is not a key, did you mean \"train.loss.label_smoothing\"?");
+  const auto guess = [](const std::string& parent, const std::string& name) {
+    const ConfigKey* const key = parent.empty() ? &config_keys() : config_keys().child(parent);
+    const std::string text = unknown_key_text(*key, name);
+    return text.substr(std::min(text.find('"') + 1, text.size()), text.rfind('"') - text.find('"') - 1);
+  };
+  EXPECT_EQ(guess("", "batchsize"), "train.batch_size");
+  EXPECT_EQ(guess("", "epoch"), "train.epochs");
+  EXPECT_EQ(guess("", "optimiser"), "train.optimizer");
+  EXPECT_EQ(guess("", "augment"), "data.augment");
+  EXPECT_EQ(guess("", "std"), "data.std");
+  EXPECT_EQ(guess("", "learning_rate"), "train.optimizer.lr");
+  EXPECT_EQ(guess("train", "mean"), "data.mean");
+  EXPECT_EQ(guess("train", "batch"), "train.batch_size");
   EXPECT_THAT(error_of({{"utterly different", 1}}),
               HasSubstr("[\"utterly different\"]: is not a key; \"effnetv2 config keys\""));
 }

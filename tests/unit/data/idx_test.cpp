@@ -5,6 +5,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
+#include "effnetv2/core/stop.h"
 #include "effnetv2/data/decode.h"
 #include "effnetv2/data/listing.h"
 
@@ -49,6 +50,21 @@ class IdxTest : public ::testing::Test {
   TempDir folder;
   std::string pixels, image_bytes, label_bytes;
 };
+
+TEST_F(IdxTest, IsWrittenWholeOrNotAtAll) {
+  EXPECT_EQ(convert([](std::int64_t done, std::int64_t) {
+              if (done == 2) {
+                request_stop();
+              }
+            }),
+            0);
+  clear_stop_request();
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  folder.write(".tmp-out/7/000000.png", "left by a process that was killed");
+  std::filesystem::create_directory(folder / "out");
+  EXPECT_EQ(convert(), 3);
+  EXPECT_FALSE(std::filesystem::exists(folder / ".tmp-out"));
+}
 
 TEST_F(IdxTest, EveryPixelArrives) {
   std::vector<std::int64_t> progress;

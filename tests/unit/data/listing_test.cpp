@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
@@ -188,6 +189,21 @@ TEST_F(ListingTest, WithoutAFolderOfItsOwnASplitIsAShareOfTrain) {
 TEST_F(ListingTest, AClassMayBeCalledLikeASplit) {
   touch({"train/1.jpg", "bus/1.jpg", "val/1.jpg"});
   EXPECT_THAT(list().classes, ElementsAre("bus", "train", "val"));
+}
+
+TEST_F(ListingTest, SplitsOfOtherNamesAreNotTakenForClasses) {
+  touch({"train/a/1.jpg", "train/b/1.jpg", "valid/a/1.jpg", "valid/b/1.jpg", "test/a/1.jpg", "test/b/1.jpg"});
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("holds folders, as a split does"), HasSubstr("beside it lies \"valid\"")));
+  fs::rename(root / "valid", root / "val");
+  EXPECT_EQ(refusal(), "");
+  fs::remove_all(root / "train");
+  EXPECT_THAT(refusal(), HasSubstr("there is no \"train\" beside it"));
+}
+
+TEST_F(ListingTest, OnlyFilesAreImages) {
+  touch({"a/1.jpg", "b/1.jpg"});
+  ASSERT_EQ(::mkfifo((root / "a/2.jpg").c_str(), 0600), 0);
+  EXPECT_THAT(paths(list().train), ElementsAre("a/1.jpg", "b/1.jpg"));
 }
 
 TEST_F(ListingTest, AClassMissingFromASplitIsNamed) {

@@ -185,15 +185,39 @@ TEST_F(VerifyThreads, AStopEndsItEarly) {
   std::int64_t last = 0;
   verify_images(root.path(), 2, [&](std::int64_t done, std::int64_t) { last = done; });
   EXPECT_LT(last, 18);
+  EXPECT_EQ(verify().images, 0) << "a part is no result";
 }
 
 TEST_F(VerifyThreads, NoDataSetAtAllIsAnError) {
   EXPECT_THROW(verify(), DataError);
   EXPECT_THROW(verify_images(root / "gone", 2), DataError);
+}
+
+TEST_F(VerifyThreads, FaultsOfFoldersDoNotHideThoseOfFiles) {
   fill("only", 3);
-  EXPECT_THROW(verify(), DataError);
+  EXPECT_EQ(verify().faults.size(), 1U) << "one class";
   std::filesystem::create_directory(root / "empty");
-  EXPECT_THROW(verify(), DataError);
+  root.write("only/bad.jpg", "no picture");
+  const Verification found = verify();
+  ASSERT_EQ(found.faults.size(), 1U);
+  EXPECT_THAT(found.faults[0], HasSubstr("empty: this class has no image"));
+  ASSERT_EQ(found.bad.size(), 1U);
+  EXPECT_EQ(found.bad[0].path, "only/bad.jpg");
+  EXPECT_FALSE(found.clean());
+}
+
+TEST_F(VerifyThreads, ClassesThatASplitLacksAreAFaultAndTheRestIsLabelledRight) {
+  fill("train/a", 2);
+  fill("train/b", 2);
+  fill("train/c", 2);
+  fill("val/c", 2);
+  std::filesystem::copy_file(root / "train/c/0.jpg", root / "val/c/copy.jpg");
+  const Verification found = verify();
+  ASSERT_EQ(found.faults.size(), 1U);
+  EXPECT_THAT(found.faults[0], HasSubstr("\"a\" and \"b\""));
+  ASSERT_EQ(found.duplicates.size(), 1U);
+  EXPECT_FALSE(found.duplicates[0].across_classes);
+  EXPECT_TRUE(found.duplicates[0].across_splits);
 }
 
 }  // namespace

@@ -134,12 +134,13 @@ TEST(Architecture, DefaultsFillOnlyWhatIsNull) {
 
 TEST(Architecture, ErrorsNameTheKeyTheRuleAndTheValue) {
   EXPECT_EQ(message_of([](ModelConfig& c) { (*c.stages)[2].kernel = 4; }),
-            "model.stages[2].kernel: must be odd, got 4");
+            "model.stages[2].kernel: must be an odd integer in [1, 31], got 4");
   EXPECT_EQ(message_of([](ModelConfig& c) { (*c.stages)[1].stride = 3; }),
-            "model.stages[1].stride: must be between 1 and 2, got 3");
+            "model.stages[1].stride: must be an integer in [1, 2], got 3");
   EXPECT_EQ(message_of([](ModelConfig& c) { c.width_mult = 0.0; }),
-            "model.width_mult: must be a finite number above 0, got 0");
-  EXPECT_EQ(message_of([](ModelConfig& c) { c.dropout = 1.0; }), "model.dropout: must be in [0, 1), got 1");
+            "model.width_mult: must be a number in (0, 64], got 0.0");
+  EXPECT_EQ(message_of([](ModelConfig& c) { c.dropout = 1.0; }),
+            "model.dropout: must be a number in [0, 1) or null, got 1.0");
   EXPECT_EQ(message_of([](ModelConfig&) {}, 0).substr(0, 18), "model.num_classes:");
 }
 
@@ -159,8 +160,17 @@ TEST(Architecture, RefusesWhatIsNoNetwork) {
       {"model.stochastic_depth:", [&](ModelConfig& c) { c.stochastic_depth = nan; }},
       {"model.mbconv.depth_mult:", [&](ModelConfig& c) { c.mbconv.depth_mult = infinity; }},
       {"model.fused_mbconv.width_mult:", [](ModelConfig& c) { c.fused_mbconv.width_mult = -1.0; }},
-      {"model.stem_channels:", [](ModelConfig& c) { c.width_mult = 1e300; }},
-      {"model.stages[0].layers:", [](ModelConfig& c) { c.depth_mult = 1e300; }},
+      {"model.width_mult:", [](ModelConfig& c) { c.width_mult = 1e300; }},
+      {"model.stages[4].channels:",
+       [](ModelConfig& c) {
+         (*c.stages)[4].channels = 65536;
+         c.width_mult = c.mbconv.width_mult = 8;
+       }},
+      {"model.stages[0].layers:",
+       [](ModelConfig& c) {
+         (*c.stages)[0].layers = 1000;
+         c.depth_mult = 64;
+       }},
   };
   for (const auto& [key, change] : wrong) {
     EXPECT_EQ(message_of(change).substr(0, key.size()), key);

@@ -247,6 +247,12 @@ TEST_F(TrainingTest, OnlyBadImagesAreAnError) {
   EXPECT_THROW(train("a"), DataError);
 }
 
+TEST_F(TrainingTest, Tf32IsRefusedWhereAutoMeansACpu) {
+  config_.precision = Precision::tf32;
+  EXPECT_THROW(train("a"), ConfigError);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "config.json"));
+}
+
 TEST_F(TrainingTest, AutomaticPrecisionStaysSoAndMayBeSpelledOut) {
   train("a");
   EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").precision, Precision::automatic);
