@@ -160,6 +160,12 @@ std::string human_duration(double seconds) {
   return text;
 }
 
+std::string fixed(double value, int digits) {
+  char text[350];  // the largest double has 309 digits before the point
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
 std::string shortest(double value) {
   char text[32];
   const auto result = std::to_chars(text, text + sizeof text, std::isnan(value) ? std::fabs(value) : value);

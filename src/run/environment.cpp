@@ -10,6 +10,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include "effnetv2/config/config.h"
 #include "effnetv2/core/version.h"
 #include "effnetv2/ops/cuda_device.h"
 
@@ -70,6 +71,7 @@ nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
           {"libtorch", torch_version()},
           {"opencv", opencv_version()},
           {"cuda", cuda_version()},
+          {"config_hash", semantic_hash(resolved)},
           {"device", resolved.device},
           {"threads", resolved.threads.value_or(0)},
           {"processor", processor()},

@@ -1,6 +1,9 @@
 #include "effnetv2/run/metrics_log.h"
 
+#include <cstdio>
 #include <optional>
+
+#include "effnetv2/core/text.h"
 
 namespace effnetv2 {
 namespace {
@@ -27,6 +30,16 @@ nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval) {
   json["epoch_seconds"] = row.epoch_seconds;
   json["images_per_second"] = row.images_per_second;
   return json;
+}
+
+std::string describe(const EpochRow& row, std::int64_t epochs) {
+  char lr[32];
+  std::snprintf(lr, sizeof lr, "%.3g", row.lr);
+  const std::string validation =
+      row.val_top1 ? ", val loss " + fixed(*row.val_loss, 4) + ", top-1 " + fixed(*row.val_top1, 4) : "";
+  return "epoch " + std::to_string(row.epoch) + "/" + std::to_string(epochs) + ": lr " + lr + ", train loss " +
+         fixed(row.train_loss, 4) + ", top-1 " + fixed(row.train_top1, 4) + validation + ", " +
+         human_duration(row.epoch_seconds) + ", " + fixed(row.images_per_second, 0) + " img/s";
 }
 
 MetricsLog::MetricsLog(const std::filesystem::path& jsonl, const std::filesystem::path& csv, bool with_train_eval,

@@ -1,7 +1,6 @@
 #include "effnetv2/run/training.h"
 
 #include <chrono>
-#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "effnetv2/run/metrics_log.h"
 #include "effnetv2/run/network.h"
 #include "effnetv2/run/plan.h"
+#include "effnetv2/run/result.h"
 #include "effnetv2/run/run_directory.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/checkpoint.h"
@@ -24,18 +24,6 @@ namespace effnetv2 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-std::string three_digits(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
-}
 
 const char* name_of(StopReason reason) {
   return reason == StopReason::early_stopping ? "early_stopping" : "epochs";
@@ -78,6 +66,7 @@ class TrainingRun {
     config_ = resolve_runtime(config_, Use::training);
     apply_runtime(config_);
     listing_ = list_configured_images(config_.data);
+    data_ = fingerprint(listing_);
     config_.model.num_classes = resolve_num_classes(config_.model, listing_);
     check_plan(config_, listing_);
     std::optional<TrainState> saved = read_saved_state();
@@ -94,7 +83,6 @@ class TrainingRun {
     if (saved) {
       trainer.restore(*saved);
       saved.reset();
-      check_not_shorter(trainer);
       log_->info("resumed at step " + std::to_string(trainer.steps_done()) + ", epoch " +
                  std::to_string(trainer.epochs_done() + 1) + " of " + std::to_string(config_.train.epochs));
     }
@@ -142,15 +130,6 @@ class TrainingRun {
     }
   }
 
-  /// What was trained already cannot be taken back.
-  void check_not_shorter(const Trainer& trainer) const {
-    if (config_.train.epochs < trainer.epochs_begun()) {
-      throw ConfigError(dir_->path().string() + ": train.epochs: is " + std::to_string(config_.train.epochs) +
-                        ", but the run has begun epoch " + std::to_string(trainer.epochs_begun()) +
-                        "; it may grow, not shrink below that");
-    }
-  }
-
   /// A finished run stays finished unless it is asked for more epochs than it had.
   std::optional<TrainingOutcome> report_if_done() {
     if (!dir_ || replacing_ || !std::filesystem::exists(dir_->result())) {
@@ -160,10 +139,10 @@ class TrainingRun {
     outcome.run_dir = dir_->path();
     outcome.was_done = true;
     try {
-      const auto result = nlohmann::json::parse(read_file(dir_->result()));
+      const auto result = nlohmann::ordered_json::parse(read_file(dir_->result()));
       const bool early = result.at("stopped_by") == "early_stopping";
       outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
-      outcome.summary = describe(result);
+      outcome.summary = describe_result(result);
       if (!early && result.at("epochs").get<std::int64_t>() < config_.train.epochs) {
         if (!holds_state(dir_->checkpoints())) {
           throw CheckpointError(dir_->path().string() +
@@ -194,12 +173,23 @@ class TrainingRun {
     }
     const auto& run = state->values["run"];
     check_same_settings(parse_config(run.at("config"), dir_->path()));
-    if (const auto difference = first_difference(run.at("data"), fingerprint(listing_))) {
+    if (const auto difference = first_difference(run.at("data"), data_)) {
       throw DataError(config_.data.root.value_or("") + ": the images are not those the run was trained on: " +
                       *difference + "; restore them or start a new run");
     }
+    check_not_shorter(*state);
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string();
     return state;
+  }
+
+  /// What was trained already cannot be taken back.
+  void check_not_shorter(const TrainState& saved) const {
+    const std::int64_t begun = saved.values.at("epoch").get<std::int64_t>() + (saved.values.at("batch") > 0 ? 1 : 0);
+    if (config_.train.epochs < begun) {
+      throw ConfigError(dir_->path().string() + ": train.epochs: is " + std::to_string(config_.train.epochs) +
+                        ", but the run has begun epoch " + std::to_string(begun) +
+                        "; it may grow, not shrink below that");
+    }
   }
 
   void begin(const std::optional<TrainState>& saved) {
@@ -289,12 +279,7 @@ class TrainingRun {
     if (events_.on_epoch_end) {
       events_.on_epoch_end();
     }
-    const auto validation =
-        row.val_top1 ? ", val loss " + fixed(*row.val_loss, 4) + ", top-1 " + fixed(*row.val_top1, 4) : std::string();
-    log_->info("epoch " + std::to_string(row.epoch) + "/" + std::to_string(config_.train.epochs) + ": lr " +
-               three_digits(row.lr) + ", train loss " + fixed(row.train_loss, 4) + ", top-1 " +
-               fixed(row.train_top1, 4) + validation + ", " + human_duration(row.epoch_seconds) + ", " +
-               fixed(row.images_per_second, 0) + " img/s" + (improved ? " *" : ""));
+    log_->info(describe(row, config_.train.epochs) + (improved ? " *" : ""));
   }
 
   void save() {
@@ -302,10 +287,14 @@ class TrainingRun {
     TrainState state = trainer_->state();
     const auto position = metrics_->sync();
     collect_bad_images();
-    state.values["run"] = {
-        {"config", to_json(config_)},  {"data", fingerprint(listing_)}, {"metrics_jsonl", position.jsonl},
-        {"metrics_csv", position.csv}, {"seconds", seconds()},          {"last_row", last_row_},
-        {"best_row", best_row_},       {"bad_images", bad_images_}};
+    state.values["run"] = {{"config", to_json(config_)},
+                           {"data", data_},
+                           {"metrics_jsonl", position.jsonl},
+                           {"metrics_csv", position.csv},
+                           {"seconds", seconds()},
+                           {"last_row", last_row_},
+                           {"best_row", best_row_},
+                           {"bad_images", bad_images_}};
     write_state(dir_->checkpoints(), state);
     last_save_ = Clock::now();
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string() + " (step " +
@@ -338,7 +327,7 @@ class TrainingRun {
   TrainingOutcome finish(StopReason reason) {
     trainer_->with_evaluation_weights(
         [&](EfficientNetImpl& weights) { save_weights(dir_->last(), weights, listing_.classes); });
-    nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", pick(best_row_)}, {"final", last_row_}};
+    nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", best_of(best_row_)}, {"final", last_row_}};
     if (!listing_.test.empty()) {
       result["test"] = test_once();
       if (stop_requested()) {
@@ -356,7 +345,7 @@ class TrainingRun {
     TrainingOutcome outcome;
     outcome.run_dir = dir_->path();
     outcome.reason = reason;
-    outcome.summary = describe(result);
+    outcome.summary = describe_result(result);
     return outcome;
   }
 
@@ -378,31 +367,6 @@ class TrainingRun {
             {"top5", evaluation.metrics.top5}};
   }
 
-  static nlohmann::ordered_json pick(const nlohmann::ordered_json& row) {
-    if (row.is_null()) {
-      return nullptr;
-    }
-    return {{"epoch", row["epoch"]}, {"val_top1", row["val_top1"]}, {"val_loss", row["val_loss"]}};
-  }
-
-  template <typename Json>
-  static std::string describe(const Json& result) {
-    const auto& best = result["best"];
-    std::string text;
-    if (best.is_object() && best["val_top1"].is_number()) {
-      text = "best validation top-1 " + fixed(best["val_top1"].template get<double>(), 4) + " at epoch " +
-             std::to_string(best["epoch"].template get<std::int64_t>()) + " of ";
-    }
-    text += std::to_string(result["epochs"].template get<std::int64_t>()) + " epochs";
-    if (result["stopped_by"] == "early_stopping") {
-      text += " (early stopping)";
-    }
-    if (result.contains("test")) {
-      text += ", test top-1 " + fixed(result["test"]["top1"].template get<double>(), 4);
-    }
-    return text + ", " + human_duration(result["seconds"].template get<double>());
-  }
-
   const TrainingRequest& request_;
   const TrainingEvents& events_;
   std::shared_ptr<Log> log_;
@@ -411,6 +375,7 @@ class TrainingRun {
   std::optional<RunDirectory> dir_;
   bool replacing_ = false;  ///< the directory's earlier run goes when this one begins
   Listing listing_;
+  nlohmann::json data_;  ///< its fingerprint
   SplitData train_, val_, train_eval_;
   std::optional<MetricsLog> metrics_;
   Trainer* trainer_ = nullptr;

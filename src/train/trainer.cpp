@@ -439,9 +439,6 @@ void Trainer::check_weights_finite() const {
 std::int64_t Trainer::epochs_done() const noexcept {
   return impl_->epoch;
 }
-std::int64_t Trainer::epochs_begun() const noexcept {
-  return impl_->epoch + (impl_->batch > 0 ? 1 : 0);
-}
 std::int64_t Trainer::steps_done() const noexcept {
   return impl_->optimizer.steps();
 }

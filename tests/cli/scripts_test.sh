@@ -124,7 +124,7 @@ expect_no_file "$temp/elsewhere/build"
 expect_exit 0 with_stand_ins "$run" own.json
 expect_lacks "$calls" "data synth"
 expect_equal "$(tail -n 1 "$calls")" "train own.json"
-for form in "--set data.root=/photos" "--set=data.root=/photos"; do
+for form in "--set data.root=/photos" "--set=data.root=/photos" "--set train.epochs=2 data.root=/photos"; do
   : >"$calls"
   # shellcheck disable=SC2086
   expect_exit 0 with_stand_ins "$run" configs/quickstart.json $form

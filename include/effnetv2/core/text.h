@@ -31,6 +31,8 @@ std::string with_commas(std::int64_t n);
 std::string human_bytes(double bytes);
 /// "2h 05m", "3m 07s", "4.2 s".
 std::string human_duration(double seconds);
+/// "0.3650" for (0.365, 4): so many digits after the point.
+std::string fixed(double value, int digits);
 /// The shortest text that reads back as the same number; "inf", "-inf" or "nan" for what is none.
 std::string shortest(double value);
 

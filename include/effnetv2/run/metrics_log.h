@@ -14,6 +14,9 @@ namespace effnetv2 {
 /// A row as an object of metrics.jsonl; null where there was no such measurement.
 nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval);
 
+/// A row as a line of the log: "epoch 3/350: lr 0.001, train loss 2.1, top-1 0.2, val loss ...".
+std::string describe(const EpochRow& row, std::int64_t epochs);
+
 /// metrics.jsonl and metrics.csv, appended one whole line an epoch.
 class MetricsLog {
  public:

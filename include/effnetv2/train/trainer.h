@@ -98,7 +98,6 @@ class Trainer {
   void with_evaluation_weights(const std::function<void(EfficientNetImpl&)>& work);
 
   std::int64_t epochs_done() const noexcept;
-  std::int64_t epochs_begun() const noexcept;  ///< with the one under way
   std::int64_t steps_done() const noexcept;
   std::int64_t best_epoch() const noexcept;  ///< counted from 1; 0: none yet
   bool finished() const noexcept;            ///< epochs are over or early stopping said so

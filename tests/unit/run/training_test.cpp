@@ -191,6 +191,7 @@ TEST_F(TrainingTest, EpochsGrowButDoNotShrinkBelowWhatWasTrained) {
   clear_stop_request();
   config_.train.epochs = 1;
   EXPECT_THROW(train("a", StartMode::resume_or_create), ConfigError);
+  EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").train.epochs, 2);
   config_.train.epochs = 2;
   EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs);
 }
@@ -198,7 +199,7 @@ TEST_F(TrainingTest, EpochsGrowButDoNotShrinkBelowWhatWasTrained) {
 TEST_F(TrainingTest, ADamagedResultIsMadeAgain) {
   train("a");
   const auto result = json("a/result.json");
-  for (const char* text : {"", "{}", "{\"epochs\": 3}", "{\"epochs\": \"x\"}", "[1]"}) {
+  for (const char* text : {"", "{}", "{\"epochs\": 3}", "{\"stopped_by\": \"epochs\"}", "{\"epochs\": \"x\"}", "[1]"}) {
     write_file(dir_ / "a" / "result.json", text);
     EXPECT_FALSE(train("a", StartMode::resume_or_create).was_done) << text;
     EXPECT_EQ(json("a/result.json")["final"], result["final"]) << text;
