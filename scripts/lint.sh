@@ -85,8 +85,17 @@ check_paths() {
   fi
 }
 
+# Weights come from a formula, so that the reference values can be read and stay small.
+check_goldens() {
+  local file
+  while IFS= read -r file; do
+    (($(stat -c %s "$file") <= 50000)) || fail "$file: is larger than 50 kB"
+  done < <(files 'tests/golden/*')
+}
+
 check_format
 check_scripts
+check_goldens
 check_rooms
 check_paths
 if ((failures > 0)); then

@@ -9,13 +9,18 @@
 #   --seeds 1,2,3      every point once per seed
 #   --set KEY=VALUE    a setting that all points share
 #   --jobs N           points trained at once (default 1)
-#   --threads N        threads of each (default: the cores divided by --jobs; kept when the sweep is started again)
+#   --threads N        threads of each (default: the config's, or the cores divided by --jobs; kept when the sweep is
+#                      started again)
 #   --device NAME      where they train, as for "effnetv2 train"
 #   --dry-run          list the points and stop
 #
 # EFFNETV2 names the program, by default build/release/effnetv2.
-# Exit code: 0 all done, 1 some points failed, 2 usage, 6 a program is missing, 130 interrupted after saving.
+# Exit code: 0 all done, 1 some points failed, 2 usage, 6 a program or folder is missing, 130 interrupted after saving.
 set -euo pipefail
+
+# One command in braces, which bash reads whole before it starts: this file may change while a sweep runs for days.
+# shellcheck disable=SC2317  # traps call some functions
+{
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=${EFFNETV2:-$repo/build/release/effnetv2}
@@ -270,13 +275,18 @@ resolved=$("$program" config show "$base" "${shared[@]}") || {
   say "the base config with what all points share is not valid; nothing was started"
   exit 2
 }
+config_threads=$(jq -r '.threads' <<<"$resolved")
 resolved=$(cksum <<<"$resolved")
-mkdir -p "$out/logs"
+mkdir -p "$out/logs" || {
+  say "$out cannot be made: choose another -o"
+  exit 6
+}
 
 # Exact resume needs the thread count that a run began with, so the sweep remembers its own.
 for setting in "${shared[@]}" "${keys[@]/%/=}"; do
   [[ $setting != threads=* ]] || threads=config
 done
+[[ -n $threads || $config_threads == auto ]] || threads=config
 if [[ -z $threads && -f $out/logs/threads ]]; then
   threads=$(<"$out/logs/threads")
 fi
@@ -455,7 +465,7 @@ for ((i = 0; i < count; i++)); do
     stopped) ((stopping)) || failed+=("$i") ;;
   esac
 done
-((done_count == 0)) || print_table
+((done_count == 0)) || print_table || say "warning: the table could not be written to stdout"
 say "$done_count of $count points done; $out/sweep.csv"
 for i in "${failed[@]}"; do
   say "  ${names[i]}: ${messages[i]}"
@@ -466,3 +476,5 @@ if ((stopping)); then
   exit 130
 fi
 ((${#failed[@]} == 0)) || exit 1
+exit 0
+}

@@ -12,6 +12,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/version.h"
+#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {
@@ -71,6 +72,7 @@ nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
           {"libtorch", torch_version()},
           {"opencv", opencv_version()},
           {"cuda", cuda_version()},
+          {"cpu_level", to_string(cpu_level())},
           {"config_hash", semantic_hash(resolved)},
           {"device", resolved.device},
           {"threads", resolved.threads.value_or(0)},

@@ -63,12 +63,15 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
 
 void apply_runtime(const ExperimentConfig& config) {
   at::set_num_threads(static_cast<int>(config.threads.value_or(cores())));
+  if (config.device == "cpu") {
+    return;  // the rest is of cards
+  }
   auto& context = at::globalContext();
   const bool tf32 = config.precision == Precision::tf32;
   context.setAllowTF32CuBLAS(tf32);
   context.setAllowTF32CuDNN(tf32);
   context.setBenchmarkCuDNN(!config.deterministic);
-  if (config.deterministic && config.device != "cpu") {
+  if (config.deterministic) {
     // read by cuBLAS at its first call
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     context.setDeterministicCuDNN(true);

@@ -10,6 +10,7 @@
 #include "effnetv2/core/text.h"
 #include "effnetv2/data/fingerprint.h"
 #include "effnetv2/model/architecture.h"
+#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/run/environment.h"
 #include "effnetv2/run/metrics_log.h"
 #include "effnetv2/run/network.h"
@@ -178,6 +179,10 @@ class TrainingRun {
                       *difference + "; restore them or start a new run");
     }
     check_not_shorter(*state);
+    if (const std::string had = run.at("cpu_level"); had != to_string(cpu_level())) {
+      log_->warn("the run used " + had + " instructions until now and goes on with " + to_string(cpu_level()) +
+                 ": sums round in another order, so it will not end with the bits it would have had");
+    }
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string();
     return state;
   }
@@ -289,6 +294,7 @@ class TrainingRun {
     collect_bad_images();
     state.values["run"] = {{"config", to_json(config_)},
                            {"data", data_},
+                           {"cpu_level", to_string(cpu_level())},
                            {"metrics_jsonl", position.jsonl},
                            {"metrics_csv", position.csv},
                            {"seconds", seconds()},

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <torch/utils.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
@@ -27,6 +29,8 @@
 
 namespace effnetv2 {
 namespace {
+
+constexpr std::int64_t kNoBatch = std::numeric_limits<std::int64_t>::max();
 
 using Clock = std::chrono::steady_clock;
 
@@ -113,6 +117,7 @@ struct Trainer::Impl {
 
   // the accumulation group under way, always empty at a checkpoint
   std::int64_t group_images = 0;
+  at::Tensor first_bad_batch;  ///< int64 scalar on the device: the epoch's first whose loss is not finite, or kNoBatch
   Clock::time_point epoch_clock, last_report;
   double epoch_seconds_before = 0.0;
 
@@ -204,9 +209,9 @@ struct Trainer::Impl {
       logits = network->forward(in.images, &noise);
     }
     loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
-    if (device.is_cpu() && !std::isfinite(loss.item<float>())) {
-      fail_not_finite("the loss is " + shortest(loss.item<double>()) + " at step " +
-                      std::to_string(optimizer.steps() + 1));
+    note_if_not_finite(loss.detach());
+    if (device.is_cpu()) {
+      check_losses();  // on a card that would wait for it
     }
     // every picture of the group weighs the same, whatever the sizes of its batches
     const double share = static_cast<double>(data.size) / static_cast<double>(group_capacity());
@@ -241,10 +246,28 @@ struct Trainer::Impl {
     group_images = 0;
   }
 
-  [[noreturn]] void fail_not_finite(const std::string& what) const {
-    const std::int64_t last = batches() - 1;
+  /// Without waiting for a card.
+  void note_if_not_finite(const at::Tensor& loss) {
+    const torch::NoGradGuard no_grad;
+    const at::Tensor none = at::full({}, kNoBatch, loss.options().dtype(at::kLong));
+    const at::Tensor bad = at::where(at::isfinite(loss), none, at::full_like(none, batch));
+    first_bad_batch = first_bad_batch.defined() ? at::minimum(first_bad_batch, bad) : bad;
+  }
+
+  void check_losses() const {
+    const std::int64_t bad = first_bad_batch.defined() ? first_bad_batch.item<std::int64_t>() : kNoBatch;
+    if (bad == kNoBatch) {
+      return;
+    }
+    const auto accumulate = config.train.accumulate;
+    const std::int64_t done = batch == batches() ? steps_per_epoch(batch, accumulate) : batch / accumulate;
+    const std::int64_t step = optimizer.steps() - done + bad / accumulate + 1;
+    fail_not_finite("the loss is not finite at step " + std::to_string(step), bad / accumulate);
+  }
+
+  [[noreturn]] void fail_not_finite(const std::string& what, std::int64_t step_in_epoch) const {
     throw NumericError(what + " (epoch " + std::to_string(epoch + 1) + "), learning rate " +
-                       shortest(rate_at(std::min(batch, last) / config.train.accumulate)) +
+                       shortest(rate_at(step_in_epoch)) +
                        "; try a smaller train.optimizer.lr, warm-up or train.grad_clip_norm");
   }
 
@@ -256,7 +279,8 @@ struct Trainer::Impl {
     }
     if (!std::isfinite(metrics.loss)) {
       fail_not_finite("the loss of the " + split + " images is " + shortest(metrics.loss) + " after step " +
-                      std::to_string(optimizer.steps()));
+                          std::to_string(optimizer.steps()),
+                      (batches() - 1) / config.train.accumulate);
     }
   }
 
@@ -279,6 +303,7 @@ struct Trainer::Impl {
   bool finish_epoch() {
     EpochRow row;
     const Metrics train = sums.result();
+    check_losses();
     check_pass(train, "training");
     row.train_loss = train.loss;
     row.train_top1 = train.top1;
@@ -319,6 +344,7 @@ struct Trainer::Impl {
     images = 0;
     train_seconds = 0.0;
     sums = MetricSums();
+    first_bad_batch.reset();
     if (hooks.on_epoch) {
       hooks.on_epoch(row, best.best_epoch != best_before);
     }

@@ -112,6 +112,19 @@ expect_equal "$(grep -c -e '--threads 3$' "$STUB/calls")" 2
 fresh
 expect_exit 0 "$sweep" base.json --seeds 1 --set threads=2 -o "$out"
 expect_lacks "$STUB/calls" "--threads"
+fresh
+echo '{"threads": 3}' >base.json
+expect_exit 0 "$sweep" base.json --seeds 1 -o "$out"
+expect_lacks "$STUB/calls" "--threads"
+echo '{"threads": "auto"}' >base.json
+expect_exit 0 "$sweep" base.json --seeds 2 -o "$out"
+expect_contains "$STUB/calls" "--threads"
+
+# A reader that has gone, and a folder that cannot be made.
+fresh
+"$sweep" base.json --seeds 1,2 -o "$out" 2>"$errors" >/dev/full || fail "a full stdout is no failed point"
+expect_contains "$errors" "2 of 2 points done"
+expect_exit 6 "$sweep" base.json --seeds 1 -o base.json/sub
 
 # Without --seeds the config's own seed is the row's.
 fresh
@@ -160,8 +173,7 @@ interrupt() {
   # A process started in the background ignores SIGINT unless it is given back its default.
   env --default-signal=INT setsid "$sweep" base.json --seeds 1,2,3 --jobs 2 -o "$out" >"$output" 2>"$errors" &
   sweep_pid=$!
-  wait_for 20 test -d "$out/seed1" -a -d "$out/seed2"
-  sleep 0.3
+  wait_for 20 test -f "$STUB/ready.seed1" -a -f "$STUB/ready.seed2"
   kill "-$1" -- "-$sweep_pid"
   wait "$sweep_pid" || code=$?
   expect_equal "$code" 130
@@ -185,8 +197,7 @@ echo seed1 >"$STUB/stuck"
 last_command="$sweep, sent TERM twice"
 setsid "$sweep" base.json --seeds 1,2 -o "$out" >"$output" 2>"$errors" &
 sweep_pid=$!
-wait_for 20 test -d "$out/seed1"
-sleep 0.3
+wait_for 20 test -f "$STUB/ready.seed1"
 kill -TERM "$sweep_pid"
 kill -TERM "$sweep_pid"
 sleep 1.2
@@ -202,10 +213,11 @@ export EFFNETV2=$program
 "$program" data synth shapes --images-per-class 6 >/dev/null 2>&1
 cat >tiny.json <<'JSON'
 {
+  "device": "cpu",
   "model": {"stages": [{"block": "mbconv", "expand": 2, "kernel": 3, "stride": 2, "channels": 8, "layers": 1}],
             "stem_channels": 8, "head_channels": 16},
   "data": {"root": "shapes", "image_size": 16},
-  "train": {"epochs": 20, "batch_size": 8}
+  "train": {"epochs": 300, "batch_size": 8}
 }
 JSON
 tiny=(tiny.json --grid "train.optimizer.lr=0.01,0.001" --threads 1)
@@ -221,7 +233,7 @@ expect_no_file cut/lr=0.001
 expect_exit 0 "$sweep" "${tiny[@]}" -o cut
 expect_exit 0 "$sweep" "${tiny[@]}" -o whole
 for point in lr=0.01 lr=0.001; do
-  expect_equal "$(jq .epochs "cut/$point/result.json")" 20
+  expect_equal "$(jq .epochs "cut/$point/result.json")" 300
   expect_same "cut/$point/checkpoints/last.safetensors" "whole/$point/checkpoints/last.safetensors"
 done
 expect_exit 0 "$sweep" "${tiny[@]}" -o whole

@@ -23,6 +23,9 @@ tiny=$work/tiny.json
 # a run and what it leaves
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/a"
 expect_contains "$output" "done: best validation top-1"
+expect_lacks "$errors" $'\r'
+expect_equal "$(grep -cE 'epoch [1-3]/3: lr 0.005, train loss [0-9.]+, top-1 [0-9.]+, val loss .* img/s' "$errors")" 3 \
+  "one line per epoch where there is no terminal"
 expect_contains "$output" "$work/a"
 for file in config.json env.json log.txt metrics.jsonl metrics.csv result.json checkpoints/state.safetensors \
   checkpoints/best.safetensors checkpoints/last.safetensors; do
@@ -104,7 +107,7 @@ wait $child 2> /dev/null || true
 # a damaged state is named and the previous one used
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/damaged" --quiet
 state=$work/damaged/checkpoints/state.safetensors
-printf 'x' | dd of="$state" bs=1 seek=20000 conv=notrunc 2> /dev/null
+printf 'x' | dd of="$state" bs=1 seek=$(($(stat -c %s "$state") - 5000)) conv=notrunc 2> /dev/null
 rm "$work/damaged/result.json"
 expect_exit 0 "$program" resume "$work/damaged"
 expect_contains "$errors" "state.safetensors: is damaged"
@@ -117,7 +120,13 @@ expect_contains "$errors" "checkpoint"
 
 # nothing is written by a dry run, and it says what would happen
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/dry" --dry-run
-expect_contains "$output" "steps per epoch"
+for text in '"batch_size": 16' '"init": "per_group"' "checkerboard                            10           2         0" \
+  "all                                    100          20         0" "MACs per image    0.000 G" "blocks            3" \
+  "steps per epoch   7" "steps in all      21" "estimated memory"; do
+  expect_contains "$output" "$text"
+done
+expect_equal "$(awk '$1 == "parameters" { print $2 }' "$output" | tr -d ,)" \
+  "$("$program" summary "$tiny" --set model.num_classes=10 --json | jq .parameters)" "parameters"
 expect_no_file "$work/dry"
 
 # bad input: its own code, a message that names it
@@ -142,5 +151,23 @@ expect_equal '["caf\\xE9","circle"]' "$(jq -c '[.per_class[].name]' "$output")" 
 # killed at random moments: the same bytes
 EFFNETV2=$program expect_exit 0 "$repo"/scripts/crash_check.sh "$tiny" --kills 6 --seed 3 --set train.epochs=12
 expect_contains "$output" "identical"
+
+EFFNETV2=$program expect_exit 0 "$repo"/scripts/crash_check.sh "$tiny" --kills 3 --seed 4 --set train.epochs=8 precision=bf16
+expect_contains "$output" "identical"
+
+# another processor's instructions round otherwise: told, and in the run's papers
+expect_equal "$(jq -r '.cpu_level | . == "baseline" or . == "avx2" or . == "avx512"' "$work/b/env.json")" true
+if [[ $(jq -r .cpu_level "$work/b/env.json") != baseline ]]; then
+  EFFNETV2_CPU=baseline expect_exit 0 "$program" resume "$work/b" --set train.epochs=4
+  expect_contains "$errors" "goes on with baseline"
+fi
+
+# on a terminal: a bar with loss, accuracy and speed, and the epochs' lines above it
+bar() { TERM=xterm script -qec "stty cols 100 && $1" /dev/null; }
+expect_exit 0 bar "'$program' train '$tiny' --run-dir '$work/bar'"
+expect_contains "$output" $'\r'
+expect_contains "$output" "epoch 1/3"
+expect_equal "$(tr '\r' '\n' < "$output" | grep -cE '^epoch [1-3]/3 .* loss [0-9.]+ top-1 [0-9.]+ [0-9]+ img/s' | awk '{ print ($1 > 0) }')" 1 \
+  "a bar with loss, accuracy and speed"
 
 echo "train: ok"

@@ -14,7 +14,7 @@ if [[ $1 == config ]]; then
     echo "error: nonsense is not a key" >&2
     exit 2
   fi
-  echo "{\"base\": \"$3\", \"content\": $(jq -c . "$3"), \"settings\": \"${*:4}\"}"
+  echo "{\"base\": \"$3\", \"content\": $(jq -c . "$3"), \"settings\": \"${*:4}\", \"threads\": $(jq '.threads // "auto"' "$3")}"
   exit 0
 fi
 
@@ -48,6 +48,7 @@ saved() {
   fi
 }
 trap saved INT TERM
+touch "$STUB/ready.$name"
 while { told slow || told stuck; } && ((signals == 0)); do sleep 0.05; done
 if ((signals > 0)); then
   told stuck && steps=200 || steps=6

@@ -224,12 +224,12 @@ TEST(LoaderThreads, LookAheadIsBounded) {
   Loader loader(data, {.batch_size = 5, .workers = 3});
   loader.start(0);
   ASSERT_TRUE(loader.next().has_value());
-  std::int64_t before = -1;
-  while (before != data->reads) {  // until the workers rest
-    before = data->reads;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const std::int64_t bound = 5 * (1 + 2 * 3);
+  for (int i = 0; i < 10'000 && data->reads < bound; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  EXPECT_EQ(data->reads, 5 * (1 + 2 * 3));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // time to go further, if they would
+  EXPECT_EQ(data->reads, bound);
 }
 
 TEST(LoaderThreads, WorkersReadAhead) {
