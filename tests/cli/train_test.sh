@@ -164,10 +164,14 @@ fi
 
 # on a terminal: a bar with loss, accuracy and speed, and the epochs' lines above it
 bar() { TERM=xterm script -qec "stty cols 100 && $1" /dev/null; }
-expect_exit 0 bar "'$program' train '$tiny' --run-dir '$work/bar'"
-expect_contains "$output" $'\r'
-expect_contains "$output" "epoch 1/3"
-expect_equal "$(tr '\r' '\n' < "$output" | grep -cE '^epoch [1-3]/3 .* loss [0-9.]+ top-1 [0-9.]+ [0-9]+ img/s' | awk '{ print ($1 > 0) }')" 1 \
-  "a bar with loss, accuracy and speed"
+if bar true > /dev/null 2>&1; then
+  expect_exit 0 bar "'$program' train '$tiny' --run-dir '$work/bar'"
+  expect_contains "$output" $'\r'
+  expect_contains "$output" "epoch 1/3"
+  drawn='^epoch [1-3]/3 .* loss [0-9.]+ top-1 [0-9.]+ [0-9]+ img/s'
+  expect_equal "$(tr '\r' '\n' < "$output" | grep -cE "$drawn" | awk '{ print ($1 > 0) }')" 1 "a bar was drawn"
+else
+  echo "train: THE BAR IS NOT TESTED: no pseudo-terminal can be had here (is /dev/pts mounted?)"
+fi
 
 echo "train: ok"
