@@ -286,10 +286,10 @@ mkdir -p "$out/logs" || {
 for setting in "${shared[@]}" "${keys[@]/%/=}"; do
   [[ $setting != threads=* ]] || threads=config
 done
-[[ -n $threads || $config_threads == auto ]] || threads=config
 if [[ -z $threads && -f $out/logs/threads ]]; then
   threads=$(<"$out/logs/threads")
 fi
+[[ -n $threads || $config_threads == auto ]] || threads=config
 if [[ -z $threads ]]; then
   threads=$(($(nproc) / jobs))
   ((threads > 0)) || threads=1

@@ -187,7 +187,7 @@ void Document::add_document(json document, const Origin& origin, std::vector<std
   try {
     bases = bases_of(document, origin.label);
   } catch (const ConfigError& error) {
-    errors_.emplace_back(error.what());
+    add_error(error.what());
   }
   for (const std::string& base : bases) {
     const fs::path file = origin.folder / base;
@@ -198,17 +198,24 @@ void Document::add_document(json document, const Origin& origin, std::vector<std
                chain);
     } catch (const ConfigError& error) {
       const bool own = !fs::is_regular_file(file);
-      errors_.push_back((own ? begin(origin.label) + "extends: " : "") + error.what());
+      add_error((own ? begin(origin.label) + "extends: " : "") + error.what());
       chain.resize(links);
     }
   }
   if (const auto schema = document.find("$schema");
       schema != document.end() && !schema->is_string() && !schema->is_null()) {
-    errors_.push_back(begin(origin.label) + "$schema: must be text or null, got " + show_value(*schema));
+    add_error(begin(origin.label) + "$schema: must be text or null, got " + show_value(*schema));
   }
   document.erase("extends");
   document.erase("$schema");
   overlay("", root_, document, origin);
+}
+
+/// Once, though a base may be reached by several ways.
+void Document::add_error(const std::string& error) {
+  if (std::find(errors_.begin(), errors_.end(), error) == errors_.end()) {
+    errors_.push_back(error);
+  }
 }
 
 void Document::overlay(const std::string& path, json& under, const json& over, const Origin& origin) {

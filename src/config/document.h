@@ -36,6 +36,7 @@ class Document {
  private:
   void add_file(const std::filesystem::path& file, const std::string& label, std::vector<std::string>& chain);
   void add_document(nlohmann::json document, const Origin& origin, std::vector<std::string>& chain);
+  void add_error(const std::string& error);
   void apply_set(const std::string& set);
   /// Lays `over` on `under`, the value at `path`: objects merge, anything else replaces.
   void overlay(const std::string& path, nlohmann::json& under, const nlohmann::json& over, const Origin& origin);

@@ -53,7 +53,11 @@ std::string guess_key(const ConfigKey& parent, const std::string& name) {
   }
   const std::size_t siblings = keys.size();
   collect_named(config_keys(), keys);
+  std::erase_if(keys, [&](const ConfigKey* key) {  // an object is not meant inside itself
+    return parent.path == key->path || parent.path.starts_with(key->path + ".");
+  });
   std::vector<std::string> names;
+  names.reserve(keys.size());
   for (const ConfigKey* key : keys) {
     names.push_back(key->name);
   }
@@ -62,19 +66,25 @@ std::string guess_key(const ConfigKey& parent, const std::string& name) {
   const auto named = [](const std::string& wanted) {
     return [wanted](const ConfigKey* key) { return key->name == wanted; };
   };
+  // elsewhere only what can hardly be anything else
+  const auto mistyped = [&](const ConfigKey* key) {
+    return edit_distance(name, key->name) <= std::max(1.0, static_cast<double>(name.size()) / 5.0);
+  };
   const auto begun = [&](const ConfigKey* key) { return name.size() > 2 && key->name.starts_with(name); };
   const auto described = [&](const ConfigKey* key) {
     const std::string_view doc = key->field.doc;
-    return words.size() > 4 && edit_distance(doc.substr(0, words.size()), words) <= 0.5;  // but for the capital
+    const bool whole_words = doc.size() > words.size() && (doc[words.size()] < 'a' || doc[words.size()] > 'z');
+    return words.size() > 4 && whole_words &&
+           edit_distance(doc.substr(0, words.size()), words) <= 0.5;  // but for the capital
   };
   const std::span all(keys), here = all.first(siblings);
   const auto path_of = [](std::span<const ConfigKey* const> among, auto&& is_meant) -> std::string {
     const auto found = std::ranges::find_if(among, is_meant);
     return found == among.end() ? "" : (*found)->path;
   };
-  for (const auto& guess : {path_of(all, named(name)),
-                            path_of(here, named(nearest(name, std::span(names).first(siblings)))), path_of(here, begun),
-                            path_of(all, named(nearest(name, names))), path_of(all, begun), path_of(all, described)}) {
+  for (const auto& guess :
+       {path_of(all, named(name)), path_of(here, named(nearest(name, std::span(names).first(siblings)))),
+        path_of(here, begun), path_of(all, mistyped), path_of(all, begun), path_of(all, described)}) {
     if (!guess.empty()) {
       return guess;
     }
@@ -104,7 +114,7 @@ std::vector<std::string> ConfigKey::child_names() const {
 std::string ConfigKey::type_text() const {
   const std::string range = range_text(field.range);
   const bool interval = range.starts_with('[') || range.starts_with('(');
-  const auto with_range = [&](std::string text) {
+  const auto with_range = [&](const std::string& text) {
     return range.empty() ? text : text + (interval ? " in " : " ") + range;
   };
   std::string text;

@@ -57,6 +57,14 @@ std::string read_idx(const std::filesystem::path& path, std::uint32_t magic, std
   return bytes;
 }
 
+struct RemoveAtEnd {
+  std::filesystem::path path;
+  ~RemoveAtEnd() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
 }  // namespace
 
 std::int64_t convert_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
@@ -72,20 +80,22 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
   if (count > 0 && (height < 1 || width < 1)) {
     throw DataError(images.string() + ": its images have no pixels");
   }
-  if (std::filesystem::exists(directory) && !std::filesystem::is_empty(directory)) {
+  const bool exists = std::filesystem::exists(directory);
+  const auto target = std::filesystem::weakly_canonical(directory);
+  // one that exists may be a mount point, over which nothing can be renamed
+  const auto part = (exists ? target : target.parent_path()) /
+                    (std::string(kTemporaryPrefix) + (exists ? "idx" : target.filename().string()));
+  std::filesystem::remove_all(part);
+  if (exists && !std::filesystem::is_empty(directory)) {
     throw DataError(directory.string() + ": is not empty; choose a new folder");
   }
-  // written beside and renamed at the end: a part of it would be taken for the whole set
-  const auto whole = std::filesystem::absolute(directory).lexically_normal();
-  const auto target = whole.has_filename() ? whole : whole.parent_path();
-  const auto part = target.parent_path() / (std::string(kTemporaryPrefix) + target.filename().string());
-  std::filesystem::remove_all(part);
+  // under another name until it is whole: a part of it would be taken for the set
   make_directories(part);
+  const RemoveAtEnd cleaner{part};
   const std::size_t bytes = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<unsigned char> encoded;
   for (std::size_t i = 0; i < count; ++i) {
     if (stop_requested()) {
-      std::filesystem::remove_all(part);
       return 0;
     }
     const auto folder = part / std::to_string(static_cast<unsigned char>(classes[8 + i]));
@@ -101,8 +111,14 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
       progress(static_cast<std::int64_t>(i) + 1, static_cast<std::int64_t>(count));
     }
   }
-  std::filesystem::rename(part, target);
-  sync_directory(target.parent_path());
+  if (exists) {
+    for (const auto& folder : std::filesystem::directory_iterator(part)) {
+      std::filesystem::rename(folder.path(), target / folder.path().filename());
+    }
+  } else {
+    std::filesystem::rename(part, target);
+  }
+  sync_directory(exists ? target : target.parent_path());
   return static_cast<std::int64_t>(count);
 }
 

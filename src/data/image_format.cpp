@@ -164,7 +164,7 @@ ImageFormat inspect_bmp(const Bytes& data, bool header_only) {
     return broken("is damaged or of an unknown kind: BMP header of " + std::to_string(data.little32(14)) + " bytes, " +
                   std::to_string(bits) + " bits, compression " + std::to_string(compression));
   }
-  const ImageFormat format{{std::abs(width), std::abs(height), 3}, ""};
+  ImageFormat format{{std::abs(width), std::abs(height), 3}, ""};
   if (!header_only && width > 0 && width < (1 << 24) && std::abs(height) < (1 << 24)) {
     const bool run_lengths = compression == 1 || compression == 2;
     const auto row = (static_cast<std::uint64_t>(width) * bits + 31) / 32 * 4;

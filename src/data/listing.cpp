@@ -129,17 +129,17 @@ ClassFolders read_class_folders(const fs::path& folder, const fs::path& root, co
   return result;
 }
 
-/// The files of those classes that are among `classes`, labelled by their places there.
-std::vector<ImageFile> in_classes(ClassFolders found, const std::vector<std::string>& classes) {
-  std::vector<ImageFile> files;
+/// The files labelled by the places of their classes in `classes`, which grows by those it lacks.
+std::vector<ImageFile> in_classes(ClassFolders found, std::vector<std::string>& classes) {
   for (auto& file : found.files) {
-    const auto it = std::ranges::find(classes, found.classes[static_cast<std::size_t>(file.label)]);
-    if (it != classes.end()) {
-      file.label = it - classes.begin();
-      files.push_back(std::move(file));
+    const std::string& name = found.classes[static_cast<std::size_t>(file.label)];
+    const auto place = std::ranges::find(classes, name) - classes.begin();
+    if (place == std::ssize(classes)) {
+      classes.push_back(name);
     }
+    file.label = place;
   }
-  return files;
+  return std::move(found.files);
 }
 
 /// A number for each file that depends on the seed and its name alone: ranking by it is a draw that neither the
@@ -284,14 +284,23 @@ bool has_split_folders(const std::vector<fs::path>& folders, const fs::path& roo
          std::find(folders.begin(), folders.end(), root / "train") != folders.end();
 }
 
-bool holds_only_folders(const fs::path& folder) {
-  return !folders_in(folder).empty() && std::ranges::none_of(entries_of(folder), has_image_extension);
+/// Whether both hold folders of one name and no images of their own, as splits of one set do.
+bool look_like_splits(const fs::path& one, const fs::path& other) {
+  const auto has_images = [](const fs::path& folder) {
+    return std::ranges::any_of(entries_of(folder), has_image_extension);
+  };
+  return std::ranges::any_of(folders_in(one),
+                             [&](const fs::path& folder) { return fs::is_directory(other / folder.filename()); }) &&
+         !has_images(one) && !has_images(other);
 }
 
 /// A split folder of folders beside others would make classes of the splits, and train on the test images.
 void check_no_split_is_a_class(const std::vector<fs::path>& folders, const fs::path& root) {
-  const auto split = std::ranges::find_if(
-      folders, [](const fs::path& folder) { return is_split_name(folder) && holds_only_folders(folder); });
+  const auto split = std::ranges::find_if(folders, [&](const fs::path& folder) {
+    return is_split_name(folder) && std::ranges::any_of(folders, [&](const fs::path& other) {
+             return other != folder && look_like_splits(folder, other);
+           });
+  });
   if (split == folders.end()) {
     return;
   }
@@ -307,7 +316,7 @@ void check_no_split_is_a_class(const std::vector<fs::path>& folders, const fs::p
                   "; a split data set has train, and val or test or both, and nothing else");
 }
 
-std::vector<ImageFile> read_split_folder(const Listing& listing, const char* name, const Faults& faults) {
+std::vector<ImageFile> read_split_folder(Listing& listing, const char* name, const Faults& faults) {
   const fs::path folder = listing.root / name;
   if (!fs::exists(folder)) {
     return {};

@@ -46,8 +46,10 @@ Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
   for (std::int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
     const double inverse = 1.0 / filter_scale;
+    // as Pillow rounds; NOLINTBEGIN(bugprone-incorrect-roundings)
     const auto begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(center - support + 0.5));
     const auto end = std::min(in, static_cast<std::int64_t>(center + support + 0.5));
+    // NOLINTEND(bugprone-incorrect-roundings)
     double sum = 0.0;
     for (auto x = begin; x < end; ++x) {
       const double at = (static_cast<double>(x) - center + 0.5) * inverse;

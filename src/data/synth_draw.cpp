@@ -167,6 +167,7 @@ std::int64_t lightness(const Colour& c) {
 const std::vector<std::string>& synthetic_classes() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
+    list.reserve(std::size(kDrawings));
     for (const Drawing& drawing : kDrawings) {
       list.emplace_back(drawing.name);
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "effnetv2/config/config.h"
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/version.h"
 #include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/cuda_device.h"
@@ -75,6 +76,7 @@ nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
           {"cpu_level", to_string(cpu_level())},
           {"config_hash", semantic_hash(resolved)},
           {"device", resolved.device},
+          {"precision", name_of(resolved.precision)},
           {"threads", resolved.threads.value_or(0)},
           {"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},

@@ -1,5 +1,7 @@
 #include "effnetv2/run/evaluation.h"
 
+#include <algorithm>
+
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
@@ -77,7 +79,11 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
     const auto given = std::filesystem::absolute(*request.data).lexically_normal().string();
     if (!request.split && config.data.root != given) {
       split = "all";
-      config.data.images_per_class.reset();
+      const bool asked = std::ranges::any_of(
+          request.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
+      if (!asked) {
+        config.data.images_per_class.reset();
+      }
       log->info("other images than the run's: all of them are evaluated; choose with --split");
     }
     config.data.root = given;

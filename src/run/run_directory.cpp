@@ -30,11 +30,15 @@ RunDirectory RunDirectory::next_free(const std::string& name) {
 }
 
 bool RunDirectory::holds_run(const std::filesystem::path& path) {
-  return std::filesystem::exists(path / "config.json") || holds_state(path / "checkpoints");
+  return std::filesystem::exists(path / "config.json") || std::filesystem::exists(path / "result.json") ||
+         holds_state(path / "checkpoints");
 }
 
 ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets) {
   if (!std::filesystem::exists(path / "config.json")) {
+    if (const auto state = read_state(path / "checkpoints", [](const std::string&) {})) {
+      return parse_config(state->values.at("run").at("config"), path, sets);
+    }
     throw ConfigError(path.string() + ": is no run directory: it has no config.json");
   }
   return load_config(path / "config.json", sets);

@@ -75,9 +75,16 @@ class TrainingRun {
     if (!saved) {
       load_initial_weights(*network, config_, *log_);
     }
-    begin(saved);
+    // pictures are decoded before an earlier run is touched, but a new run is one even if it is killed meanwhile
+    const bool anew = !saved && !replacing_;
+    if (anew) {
+      begin(saved);
+    }
     if (!open_data()) {
       return interrupted();
+    }
+    if (!anew) {
+      begin(saved);
     }
     Trainer trainer(config_, network, {*train_.loader, val_.loader.get(), train_eval_.loader.get()}, hooks());
     trainer_ = &trainer;
@@ -112,7 +119,7 @@ class TrainingRun {
     if (!replacing_) {
       log_->add_file(dir_->log());
     }
-    if (replacing_ || !std::filesystem::exists(dir_->config()) || !dir_->has_progress()) {
+    if (replacing_ || !dir_->has_progress()) {
       return;
     }
     const ExperimentConfig stored = RunDirectory::stored_config(path);
@@ -153,6 +160,11 @@ class TrainingRun {
         return std::nullopt;
       }
     } catch (const nlohmann::json::exception&) {
+      if (!holds_state(dir_->checkpoints())) {
+        throw CheckpointError(dir_->result().string() +
+                              ": is damaged, and there is no training state to make it from again; --overwrite starts "
+                              "anew");
+      }
       log_->warn(dir_->result().string() + ": is damaged; it is made again from the training state");
       return std::nullopt;
     }
@@ -203,6 +215,7 @@ class TrainingRun {
         dir_.emplace(RunDirectory::next_free(config_.name));
       }
       dir_->clear();
+      replacing_ = false;
       log_->add_file(dir_->log());
     }
     MetricsLog::Position keep;
@@ -310,11 +323,15 @@ class TrainingRun {
   void collect_bad_images() {
     for (const auto* split : {&train_, &val_, &train_eval_}) {
       if (split->dataset) {
-        for (const auto& name : split->dataset->bad_images()) {
-          if (bad_images_.insert(name).second) {
-            log_->warn("left out, cannot be decoded: " + name);
-          }
-        }
+        collect_bad_images(*split);
+      }
+    }
+  }
+
+  void collect_bad_images(const SplitData& split) {
+    for (const auto& name : split.dataset->bad_images()) {
+      if (bad_images_.insert(name).second) {
+        log_->warn("left out, cannot be decoded: " + name);
       }
     }
   }
@@ -325,7 +342,8 @@ class TrainingRun {
     TrainingOutcome outcome;
     outcome.run_dir = dir_->path();
     outcome.reason = StopReason::interrupted;
-    outcome.summary = "interrupted; go on with: effnetv2 resume " + dir_->path().string();
+    outcome.summary = replacing_ ? "interrupted before the earlier run was replaced"
+                                 : "interrupted; go on with: effnetv2 resume " + dir_->path().string();
     log_->info(outcome.summary);
     return outcome;
   }
@@ -364,8 +382,9 @@ class TrainingRun {
     const InputStage input(config_.data, network->parameters().front().device());
     const Evaluation evaluation = evaluate(*network, *test.loader, input, config_.precision == Precision::bf16,
                                            events_.on_validation, /*stoppable=*/true);
-    for (const auto& name : test.dataset->bad_images()) {
-      bad_images_.insert(name);
+    collect_bad_images(test);
+    if (evaluation.metrics.samples == 0 && !stop_requested()) {
+      throw DataError("none of the test images could be decoded; the run can be resumed when they are mended");
     }
     return {{"samples", evaluation.metrics.samples},
             {"loss", evaluation.metrics.loss},

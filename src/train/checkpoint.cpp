@@ -1,5 +1,7 @@
 #include "effnetv2/train/checkpoint.h"
 
+#include <string_view>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -13,6 +15,18 @@ namespace {
 constexpr const char* kCurrent = "state.safetensors";
 constexpr const char* kPrevious = "state.previous.safetensors";
 constexpr const char* kFormat = "effnetv2.state.2";
+
+/// A whole state that another version of this program wrote.
+class OtherFormat : public CheckpointError {
+ public:
+  using CheckpointError::CheckpointError;
+};
+
+bool is_other_format(const std::string& format) {
+  constexpr std::string_view kFamily = "effnetv2.state.";
+  return format.size() > kFamily.size() && format.starts_with(kFamily) &&
+         format.find_first_not_of("0123456789", kFamily.size()) == std::string::npos;
+}
 
 /// Over names, bytes and values, tensor by tensor in parallel.
 std::string checksum(const NamedTensors& tensors, const std::string& values) {
@@ -38,9 +52,15 @@ TrainState read_one(const std::filesystem::path& path) {
     const auto it = metadata.find(key);
     return it == metadata.end() ? std::string() : it->second;
   };
+  if (find("format") != kFormat && is_other_format(find("format"))) {
+    throw OtherFormat(path.string() + ": was written by another version of effnetv2 (format \"" + find("format") +
+                      "\", this one writes \"" + kFormat +
+                      "\"); go on with that version, or start anew with train "
+                      "--overwrite");
+  }
   if (find("format") != kFormat) {
-    throw CheckpointError(path.string() + ": is no training state of this version (format \"" + find("format") +
-                          "\", expected \"" + kFormat + "\")");
+    throw CheckpointError(path.string() + ": is no training state (format \"" + find("format") + "\", expected \"" +
+                          kFormat + "\")");
   }
   TrainState state;
   for (const auto& name : file.names()) {
@@ -104,6 +124,8 @@ std::optional<TrainState> read_state(const std::filesystem::path& folder,
         sync_directory(folder);
       }
       return state;
+    } catch (const OtherFormat&) {
+      throw;  // not damaged: nothing may take its place
     } catch (const CheckpointError& e) {
       damage = damage ? *damage + "\n" + e.what() : e.what();
     }

@@ -451,6 +451,7 @@ void Trainer::with_evaluation_weights(const std::function<void(EfficientNetImpl&
 }
 
 void Trainer::check_weights_finite() const {
+  impl_->check_losses();  // which say more of when
   for (const auto& [name, tensor] : state_dict(*impl_->network)) {
     // the sum of squares is not finite exactly if an element is not, or if its square overflows: as bad
     if (tensor.is_floating_point() && !std::isfinite(tensor.detach().pow(2).sum().item<double>())) {

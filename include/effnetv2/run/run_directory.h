@@ -24,9 +24,10 @@ class RunDirectory {
   /// runs/<name>-<n> below the current directory with the next free n, made and locked.
   static RunDirectory next_free(const std::string& name);
 
-  /// True if `path` holds a run: its config.json or a training state is there.
+  /// True if `path` holds a run: its config.json, a training state or a result is there.
   static bool holds_run(const std::filesystem::path& path);
-  /// The config a run was started with, changed by `sets`. Throws ConfigError if `path` has no config.json.
+  /// The config a run was started with, changed by `sets`: of config.json, or else of the training state. Throws
+  /// ConfigError if `path` has neither.
   static ExperimentConfig stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});
 
   const std::filesystem::path& path() const noexcept { return path_; }

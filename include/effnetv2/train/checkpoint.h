@@ -27,7 +27,8 @@ void remove_state(const std::filesystem::path& folder);
 void write_state(const std::filesystem::path& folder, const TrainState& state);
 
 /// The newest whole state in `folder`, nullopt if there is none. A damaged state.safetensors is reported through `warn`
-/// and the previous one put in its place; if that is damaged too, CheckpointError and nothing is changed.
+/// and the previous one put in its place; if that is damaged too, CheckpointError and nothing is changed. So too for a
+/// state of another format version.
 std::optional<TrainState> read_state(const std::filesystem::path& folder,
                                      const std::function<void(const std::string&)>& warn);
 

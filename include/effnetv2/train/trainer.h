@@ -91,7 +91,7 @@ class Trainer {
   /// Throws CheckpointError naming the first thing that does not fit.
   void restore(const TrainState& state);
 
-  /// Throws NumericError if a weight is not finite: what a checkpoint must never hold.
+  /// Throws NumericError if a weight, or a loss of this epoch, is not finite: what a checkpoint must never hold.
   void check_weights_finite() const;
 
   /// Runs `work` with the weights that are evaluated and saved: the EMA's if there is one.

@@ -152,6 +152,9 @@ TEST(ConfigKeys, KeysOfOtherObjectsAreFoundByName) {
   EXPECT_EQ(guess("", "learning_rate"), "train.optimizer.lr");
   EXPECT_EQ(guess("train", "mean"), "data.mean");
   EXPECT_EQ(guess("train", "batch"), "train.batch_size");
+  EXPECT_EQ(guess("data", "images"), "data.images_per_class");
+  EXPECT_EQ(unknown_key_text(*config_keys().child("train"), "out").find("did you mean"), std::string::npos);
+  EXPECT_NE(guess("train", "train"), "train") << "the object itself";
   EXPECT_THAT(error_of({{"utterly different", 1}}),
               HasSubstr("[\"utterly different\"]: is not a key; \"effnetv2 config keys\""));
 }

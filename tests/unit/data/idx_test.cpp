@@ -61,9 +61,12 @@ TEST_F(IdxTest, IsWrittenWholeOrNotAtAll) {
   clear_stop_request();
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
   folder.write(".tmp-out/7/000000.png", "left by a process that was killed");
-  std::filesystem::create_directory(folder / "out");
   EXPECT_EQ(convert(), 3);
   EXPECT_FALSE(std::filesystem::exists(folder / ".tmp-out"));
+  std::filesystem::remove_all(folder / "out");
+  folder.write("out/.tmp-idx/7/000000.png", "left by another one");
+  EXPECT_EQ(convert(), 3);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/.tmp-idx"));
 }
 
 TEST_F(IdxTest, EveryPixelArrives) {

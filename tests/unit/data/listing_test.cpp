@@ -200,6 +200,11 @@ TEST_F(ListingTest, SplitsOfOtherNamesAreNotTakenForClasses) {
   EXPECT_THAT(refusal(), HasSubstr("there is no \"train\" beside it"));
 }
 
+TEST_F(ListingTest, AClassCalledLikeASplitMayHoldFolders) {
+  touch({"train/steam/1.jpg", "car/red/1.jpg"});
+  EXPECT_EQ(refusal(), "");
+}
+
 TEST_F(ListingTest, OnlyFilesAreImages) {
   touch({"a/1.jpg", "b/1.jpg"});
   ASSERT_EQ(::mkfifo((root / "a/2.jpg").c_str(), 0600), 0);

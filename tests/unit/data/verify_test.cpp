@@ -211,10 +211,12 @@ TEST_F(VerifyThreads, ClassesThatASplitLacksAreAFaultAndTheRestIsLabelledRight) 
   fill("train/b", 2);
   fill("train/c", 2);
   fill("val/c", 2);
+  root.write("val/d/bad.jpg", "no picture");
   std::filesystem::copy_file(root / "train/c/0.jpg", root / "val/c/copy.jpg");
   const Verification found = verify();
   ASSERT_EQ(found.faults.size(), 1U);
-  EXPECT_THAT(found.faults[0], HasSubstr("\"a\" and \"b\""));
+  EXPECT_THAT(found.faults[0], HasSubstr("\"a\", \"b\" and \"d\""));
+  ASSERT_EQ(found.bad.size(), 1U) << "of a class that only one split has";
   ASSERT_EQ(found.duplicates.size(), 1U);
   EXPECT_FALSE(found.duplicates[0].across_classes);
   EXPECT_TRUE(found.duplicates[0].across_splits);

@@ -147,6 +147,9 @@ TEST_F(TrainingTest, AnOverwriteThatCannotBeginHarmsNothing) {
   config_ = good;
   config_.model.weights = (dir_ / "none.safetensors").string();
   EXPECT_ANY_THROW(train("a", StartMode::overwrite));
+  config_ = good;
+  std::ofstream(first_image(), std::ios::trunc) << "no picture";
+  EXPECT_THROW(train("a", StartMode::overwrite), DataError);
   EXPECT_EQ(read_file(dir_ / "a" / "result.json"), before);
   EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "checkpoints" / "state.safetensors"));
 }
@@ -165,6 +168,7 @@ TEST_F(TrainingTest, AStateHoldsItsSettingsEvenWithoutTheConfigBeside) {
     EXPECT_THAT(e.what(), HasSubstr("seed: the run has 42, asked is 1"));
   }
   config_.seed = 42;
+  EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").train.batch_size, 16) << "from the state";
   train("a", StartMode::resume_or_create);
   EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "last.safetensors"), whole);
 }
@@ -204,6 +208,15 @@ TEST_F(TrainingTest, ADamagedResultIsMadeAgain) {
     EXPECT_FALSE(train("a", StartMode::resume_or_create).was_done) << text;
     EXPECT_EQ(json("a/result.json")["final"], result["final"]) << text;
   }
+}
+
+TEST_F(TrainingTest, ADamagedResultWithoutAStateIsLeftAlone) {
+  config_.checkpoint.keep_state_when_done = false;
+  train("a");
+  const auto best = read_file(dir_ / "a" / "checkpoints" / "best.safetensors");
+  write_file(dir_ / "a" / "result.json", "{");
+  EXPECT_THROW(train("a", StartMode::resume_or_create), CheckpointError);
+  EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "best.safetensors"), best);
 }
 
 TEST_F(TrainingTest, ALostMetricsFileIsTold) {

@@ -125,6 +125,17 @@ TEST(Checkpoint, ADamagedStateNeverBecomesThePreviousOne) {
   EXPECT_EQ(read(dir.path())->values["epoch"], 1);
 }
 
+TEST(Checkpoint, AStateOfAnotherVersionIsNeitherUsedNorReplaced) {
+  const test::TempDir dir;
+  write_state(dir.path(), sample_state(1));
+  write_state(dir.path(), sample_state(2));
+  std::string other = read_file(dir.path() / "state.safetensors");
+  other.replace(other.find("effnetv2.state.2"), 16, "effnetv2.state.3");
+  write_file(dir.path() / "state.safetensors", other);
+  EXPECT_THROW(read(dir.path()), CheckpointError);
+  EXPECT_EQ(read_file(dir.path() / "state.safetensors"), other);
+}
+
 TEST(Checkpoint, BothDamagedIsAnErrorThatNamesBoth) {
   const test::TempDir dir;
   write_file(dir.path() / "state.safetensors", "not a state");
