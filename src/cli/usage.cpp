@@ -57,6 +57,7 @@ std::optional<std::string> unknown_option(const CLI::App& verb, const std::strin
 
 std::vector<std::string> names_of(const std::vector<const CLI::App*>& verbs) {
   std::vector<std::string> names;
+  names.reserve(verbs.size());
   for (const CLI::App* verb : verbs) {
     names.push_back(verb->get_name());
   }

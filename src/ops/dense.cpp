@@ -94,7 +94,7 @@ struct Gather {
 
 void multiply(const DenseMultiply& multiply, std::int64_t images, const DenseKernels& kernel) {
   // the images that fit half a second-level cache meet one panel after the other
-  constexpr std::int64_t kCache = 64 * 1024;
+  constexpr std::int64_t kCache = std::int64_t{64} * 1024;
   const std::int64_t tiles = kCache / std::max<std::int64_t>(1, multiply.source_image * kernel.tile_rows);
   const std::int64_t block = kernel.tile_rows * std::max<std::int64_t>(1, tiles);
   const std::int64_t across = panels(multiply.columns, kernel.panel_columns);
