@@ -81,7 +81,10 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
     throw DataError(images.string() + ": its images have no pixels");
   }
   const bool exists = std::filesystem::exists(directory);
-  const auto target = std::filesystem::weakly_canonical(directory);
+  auto target = std::filesystem::weakly_canonical(directory);
+  if (!target.has_filename()) {
+    target = target.parent_path();  // given with a slash at its end
+  }
   // one that exists may be a mount point, over which nothing can be renamed
   const auto part = (exists ? target : target.parent_path()) /
                     (std::string(kTemporaryPrefix) + (exists ? "idx" : target.filename().string()));

@@ -136,6 +136,8 @@ expect_exit 0 "$program" data from-idx "$idx/images" "$idx/labels" "$idx/mnist"
 expect_equal "$(cat "$output")" "3 images in $idx/mnist"
 expect_equal "$(cd "$idx/mnist" && find . -type f | LC_ALL=C sort | paste -sd ' ')" \
   "./0/000001.png ./1/000000.png ./1/000002.png"
+expect_exit 0 "$program" data from-idx "$idx/images" "$idx/labels" "$idx/slash/"
+expect_equal "$(cd "$idx/slash" && find . -type f | wc -l)" 3 "a folder given with a slash"
 expect_exit 0 "$program" data verify "$idx/mnist"
 expect_exit 0 "$program" data stats "$idx/mnist" --json --size 0
 # 0, 255 and 51: a mean of 0.4
