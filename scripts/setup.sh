@@ -17,7 +17,7 @@ packages=(
   libopenblas0-openmp
 )
 lint_packages=(clang-format shellcheck)
-dev_packages=(clang-tidy python3-torchvision)
+dev_packages=(clang-tidy libomp-dev python3-torchvision)
 
 say() { echo "setup: $*" >&2; }
 

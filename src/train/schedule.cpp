@@ -44,9 +44,11 @@ double learning_rate(const SchedulerConfig& config, double base_lr, const Schedu
     case SchedulerType::plateau:
       lr = plateau.lr;
       break;
-    case SchedulerType::step:
-      lr = base_lr * std::pow(config.gamma, static_cast<double>(clock.epoch / config.step_epochs));
+    case SchedulerType::step: {
+      const std::int64_t drops = clock.epoch / config.step_epochs;
+      lr = base_lr * std::pow(config.gamma, static_cast<double>(drops));
       break;
+    }
     case SchedulerType::cosine:
       if (step > warmup) {
         const double share =
