@@ -1,8 +1,9 @@
 // Included before every file that clang-tidy reads, and by no compiler.
 //
-// LibTorch 1.13 has members of type std::vector<IValue> where IValue is not complete yet. In C++20 a vector's members are
-// constexpr, and clang, unlike gcc, looks into constexpr members at once: it cannot read the header. With members that are
-// not constexpr it can. The one function that <string> has declared constexpr by then gets another name for that while.
+// LibTorch 1.13 has members of type std::vector<IValue> where IValue is not complete yet. In C++20 a vector's members
+// are constexpr, and clang, unlike gcc, looks into constexpr members at once: it cannot read the header. With members
+// that are not constexpr it can. The one function that <string> has declared constexpr by then gets another name for
+// that while.
 #include <string>
 #ifdef __GLIBCXX__
 #undef _GLIBCXX20_CONSTEXPR
