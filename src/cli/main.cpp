@@ -45,8 +45,10 @@ int parse_and_run(const std::vector<std::string>& args) {
   cli::add_train(app, run);
   cli::add_resume(app, run);
   cli::add_eval(app, run);
+  cli::add_predict(app, run);
   cli::add_summary(app, run);
   cli::add_bench(app, run);
+  cli::add_convert(app, run);
   cli::add_data(app, run);
   cli::add_config(app, run);
   // after the verbs, which would inherit it
@@ -68,7 +70,7 @@ int parse_and_run(const std::vector<std::string>& args) {
     std::cerr << app.help();
     return effnetv2::kExitUsage;
   }
-  for (const char* verb : {"train", "resume", "eval"}) {
+  for (const char* verb : {"train", "resume", "eval", "predict"}) {
     if (app.got_subcommand(verb)) {
       effnetv2::install_stop_handlers();
     }

@@ -1,7 +1,6 @@
 #include "rules.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <initializer_list>
 #include <string>
 
@@ -85,25 +84,9 @@ void check_train(const TrainConfig& train, Rules& rules) {
 
 /// Keys whose work is not there yet: only their default is accepted.
 void check_available(const ExperimentConfig& config, Rules& rules) {
-  rules.require(config.train.freeze == "none", "train.freeze",
-                "freezing is not available yet, only \"none\" is, got \"" + config.train.freeze + "\"");
-  rules.require(!config.train.unfreeze_at_epoch, "train.unfreeze_at_epoch",
-                "freezing is not available yet, only null is");
-  rules.require(config.train.backbone_lr_scale == 1.0, "train.backbone_lr_scale",
-                "a learning rate of the backbone's own is not available yet, only 1 is, got " +
-                    shortest(config.train.backbone_lr_scale));
   rules.require(config.data.decode != Decode::fast, "data.decode", "\"fast\" is not available yet, only \"exact\" is");
   rules.require(config.data.cache != Cache::disk, "data.cache",
                 "\"disk\" is not available yet, only \"auto\", \"ram\" and \"none\" are");
-  if (config.model.weights) {
-    std::string extension = std::filesystem::path(*config.model.weights).extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    rules.require(extension != ".pth" && extension != ".pt", "model.weights",
-                  "reading " + extension +
-                      " files is not available yet; give a .safetensors file or a run directory, got \"" +
-                      *config.model.weights + "\"");
-  }
 }
 
 }  // namespace

@@ -50,6 +50,10 @@ std::vector<std::string> warnings(const ExperimentConfig& config) {
        "data.resize_size: is ignored by data.resize \"squash\"; only \"center_crop\" reads it");
   warn(config.train.early_stopping.min_epochs > 0 && !config.train.early_stopping.patience,
        "train.early_stopping.min_epochs: is ignored while train.early_stopping.patience is null");
+  warn(config.train.freeze != "none" && !config.model.weights,
+       "train.freeze: what it fixes was drawn at random, as model.weights is null");
+  warn(config.train.freeze == "none" && config.train.unfreeze_at_epoch,
+       "train.unfreeze_at_epoch: is ignored while train.freeze is \"none\"");
   warn(config.train.optimizer.lr == 0.0, "train.optimizer.lr: is 0, so no weight will change");
   return lines;
 }

@@ -166,6 +166,17 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string field = "\"";
+  for (const char c : text) {
+    field += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return field + "\"";
+}
+
 std::string shortest(double value) {
   char text[32];
   const auto result = std::to_chars(text, text + sizeof text, std::isnan(value) ? std::fabs(value) : value);

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/file.h"
 #include "effnetv2/core/hash.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/data/class_names.h"
 #include "effnetv2/data/decode.h"
 
 namespace effnetv2 {
@@ -245,26 +245,8 @@ void check_every_class(const Listing& listing, const std::vector<ImageFile>& fil
 
 std::vector<std::string> read_titles(const fs::path& path, const std::vector<std::string>& classes) {
   std::map<std::string, std::string> titles;
-  std::string text;
-  try {
-    text = read_file(path);
-  } catch (const EnvironmentError& e) {
-    throw DataError(std::string("data.class_names: ") + e.what());
-  }
-  if (text.starts_with("\xEF\xBB\xBF")) {
-    text.erase(0, 3);
-  }
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    std::string line = text.substr(begin, end - begin);
-    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
-      line.pop_back();
-    }
-    const auto space = line.find_first_of(" \t");
-    if (space != std::string::npos) {
-      titles[line.substr(0, space)] = line.substr(line.find_first_not_of(" \t", space));
-    }
-    begin = end + 1;
+  for (const auto& [id, title] : read_class_names(path)) {
+    titles[id] = title;
   }
   std::vector<std::string> result;
   for (const auto& name : classes) {
@@ -337,6 +319,18 @@ std::vector<ImageFile> read_split_folder(Listing& listing, const char* name, con
 }
 
 }  // namespace
+
+std::vector<std::string> list_image_files(const fs::path& folder) {
+  std::vector<ImageFile> files;
+  FolderIds above;
+  collect(folder, folder, 0, above, files);
+  std::vector<std::string> paths;
+  for (const auto& file : files) {
+    paths.push_back((folder / file.path).string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
 
 Listing list_images(const DataConfig& config, const ProgressFn& progress, std::vector<std::string>* fault_list) {
   const Faults faults(fault_list);

@@ -1,7 +1,6 @@
 #include "batch_norm.h"
 
-#include <ATen/Context.h>
-#include <ATen/ops/batch_norm.h>
+#include <ATen/ATen.h>
 #include <torch/types.h>
 
 #include "effnetv2/core/error.h"
@@ -27,6 +26,11 @@ at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
   }
   return at::batch_norm(x, weight_, bias_, running_mean_, running_var_, is_training(), momentum_, eps_,
                         at::globalContext().userEnabledCuDNN());
+}
+
+std::pair<at::Tensor, at::Tensor> BatchNormImpl::affine() const {
+  const at::Tensor scale = weight_.to(at::kDouble) / (running_var_.to(at::kDouble) + eps_).sqrt();
+  return {scale, bias_.to(at::kDouble) - running_mean_.to(at::kDouble) * scale};
 }
 
 }  // namespace effnetv2

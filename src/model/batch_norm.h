@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include <torch/nn/module.h>
 
@@ -14,6 +15,9 @@ class BatchNormImpl : public torch::nn::Module {
 
   /// [N, C, H, W] -> the same shape. Throws ConfigError in training mode if a channel has only one value.
   at::Tensor forward(const at::Tensor& x);
+
+  /// What it does in eval mode, x * scale + shift for each channel: (scale, shift), both float64 [channels].
+  std::pair<at::Tensor, at::Tensor> affine() const;
 
  private:
   double eps_;

@@ -15,7 +15,11 @@ Conv2dImpl::Conv2dImpl(const ConvSpec& spec, bool with_bias) : spec_(spec) {
 }
 
 at::Tensor Conv2dImpl::forward(const at::Tensor& x) const {
-  return conv2d(x, weight_, bias_, spec_.stride, (spec_.kernel - 1) / 2, spec_.groups);
+  return forward(x, weight_, bias_);
+}
+
+at::Tensor Conv2dImpl::forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
+  return conv2d(x, weight, bias, spec_.stride, (spec_.kernel - 1) / 2, spec_.groups);
 }
 
 }  // namespace effnetv2

@@ -22,6 +22,8 @@ class Conv2dImpl : public torch::nn::Module {
 
   /// [N, in, H, W] -> [N, out, ceil(H / stride), ceil(W / stride)].
   at::Tensor forward(const at::Tensor& x) const;
+  /// The same convolution with other numbers; `bias` may be undefined.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
 
   const ConvSpec& spec() const noexcept { return spec_; }
   const at::Tensor& weight() const noexcept { return weight_; }

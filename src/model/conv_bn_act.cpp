@@ -1,5 +1,8 @@
 #include "conv_bn_act.h"
 
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
 #include "activation.h"
 
 namespace effnetv2 {
@@ -11,8 +14,19 @@ ConvBnActImpl::ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activat
 }
 
 at::Tensor ConvBnActImpl::forward(const at::Tensor& x) {
-  at::Tensor y = norm_->forward(conv_->forward(x));
+  at::Tensor y = folded_weight_.defined() && !is_training() ? conv_->forward(x, folded_weight_, folded_bias_)
+                                                            : norm_->forward(conv_->forward(x));
   return activation_ == Activation::silu ? silu_of(std::move(y)) : y;
+}
+
+void ConvBnActImpl::fold(at::ScalarType dtype) {
+  const torch::NoGradGuard no_grad;
+  const auto [scale, shift] = norm_->affine();
+  const at::Tensor weight = conv_->weight();
+  folded_weight_ = (weight.to(at::kDouble) * scale.view({-1, 1, 1, 1}))
+                       .to(weight.options().dtype(dtype))
+                       .contiguous(at::MemoryFormat::ChannelsLast);
+  folded_bias_ = shift.to(weight.options().dtype(dtype));
 }
 
 }  // namespace effnetv2

@@ -21,10 +21,15 @@ class ConvBnActImpl : public torch::nn::Module {
 
   at::Tensor forward(const at::Tensor& x);
 
+  /// One convolution in place of convolution and BatchNorm in eval mode, from the weights as they are now; held in
+  /// `dtype`.
+  void fold(at::ScalarType dtype);
+
  private:
   std::shared_ptr<Conv2dImpl> conv_;
   std::shared_ptr<BatchNormImpl> norm_;
   Activation activation_;
+  at::Tensor folded_weight_, folded_bias_;  ///< undefined until fold()
 };
 
 }  // namespace effnetv2

@@ -25,25 +25,56 @@ at::Tensor drop_units(const at::Tensor& x, double rate, Noise& noise) {
 
 EfficientNetImpl::EfficientNetImpl(const Architecture& spec) : architecture_(spec) {
   const NormSpec norm{spec.bn_eps, spec.bn_momentum};
-  const auto features = add_container(*this, "features");
-  stem_ = features->register_module(
+  features_ = add_container(*this, "features");
+  stem_ = features_->register_module(
       "0",
       std::make_shared<ConvBnActImpl>(ConvSpec{3, spec.stem_channels, 3, spec.stem_stride}, norm, Activation::silu));
   std::int64_t channels = spec.stem_channels;
   for (const auto& blocks : spec.stages) {
-    const auto stage = add_container(*features, std::to_string(features->children().size()));
+    const auto stage = add_container(*features_, std::to_string(features_->children().size()));
     for (const BlockSpec& block : blocks) {
       blocks_.push_back(stage->register_module(std::to_string(stage->children().size()), make_block(block, norm)));
       channels = block.out_channels;
     }
   }
-  head_ = features->register_module(
-      std::to_string(features->children().size()),
+  head_ = features_->register_module(
+      std::to_string(features_->children().size()),
       std::make_shared<ConvBnActImpl>(ConvSpec{channels, spec.head_channels}, norm, Activation::silu));
 
   const auto linear = add_container(*add_container(*this, "classifier"), "1");
   classifier_weight_ = linear->register_parameter("weight", torch::zeros({spec.num_classes, spec.head_channels}));
   classifier_bias_ = linear->register_parameter("bias", torch::zeros({spec.num_classes}));
+}
+
+void EfficientNetImpl::freeze(std::int64_t features) {
+  frozen_ = features;
+  std::int64_t index = 0;
+  for (const auto& child : features_->children()) {
+    const bool learns = index++ >= frozen_;
+    for (at::Tensor& parameter : child->parameters()) {
+      parameter.set_requires_grad(learns);
+      if (!learns) {
+        parameter.mutable_grad().reset();
+      }
+    }
+  }
+  train(is_training());
+}
+
+void EfficientNetImpl::train(bool on) {
+  Module::train(on);
+  const auto children = features_->children();
+  for (std::int64_t i = 0; i < frozen_; ++i) {
+    children.at(static_cast<std::size_t>(i))->eval();
+  }
+}
+
+void EfficientNetImpl::fold_batch_norm(at::ScalarType dtype) {
+  for (const auto& module : features_->modules(/*include_self=*/false)) {
+    if (auto* layer = module->as<ConvBnActImpl>()) {
+      layer->fold(dtype);
+    }
+  }
 }
 
 torch::Tensor EfficientNetImpl::forward(torch::Tensor x, Noise* noise) {

@@ -56,4 +56,15 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
   return split;
 }
 
+SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root,
+                          const std::vector<ImageFile>& files) {
+  SplitData split;
+  split.dataset = std::make_shared<ImageDataset>(root, files, config.data, Transform::Mode::eval);
+  LoaderOptions options;
+  options.batch_size = config.train.batch_size;
+  options.workers = loader_workers(config.data, false);
+  split.loader = std::make_unique<Loader>(split.dataset, options);
+  return split;
+}
+
 }  // namespace effnetv2

@@ -1,56 +1,27 @@
 #include "effnetv2/run/evaluation.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
-#include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/interval.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/model/architecture.h"
-#include "effnetv2/run/network.h"
-#include "effnetv2/run/run_directory.h"
+#include "effnetv2/run/data_setup.h"
+#include "effnetv2/run/evaluation_files.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/evaluate.h"
-#include "effnetv2/weights/safetensors.h"
 
 namespace effnetv2 {
 namespace {
 
-struct Subject {
-  ExperimentConfig config;
-  std::filesystem::path weights;
+/// The pictures to measure, labelled by the network's outputs.
+struct Pictures {
+  Listing listing;
+  std::string split;
+  std::vector<ImageFile> files;
 };
-
-Subject find_subject(const EvaluationRequest& request) {
-  if (request.run_dir) {
-    Subject subject{RunDirectory::stored_config(*request.run_dir, request.sets),
-                    *request.run_dir / "checkpoints" / (request.checkpoint + ".safetensors")};
-    if (!std::filesystem::exists(subject.weights)) {
-      throw CheckpointError(subject.weights.string() + ": there are no \"" + request.checkpoint +
-                            "\" weights yet; best appears after the first epoch, last at the end of the training");
-    }
-    return subject;
-  }
-  if (request.weights->extension() != ".safetensors") {
-    throw CheckpointError(request.weights->string() + ": only .safetensors files can be read; .pth is not there yet");
-  }
-  return {load_config(*request.config, request.sets), *request.weights};
-}
-
-/// Labels are positions in a list of names: other names would give other classes' accuracies.
-void check_classes(const std::filesystem::path& weights, const Listing& listing) {
-  const SafetensorsFile file(weights);
-  const auto it = file.metadata().find("classes");
-  if (it == file.metadata().end()) {
-    return;
-  }
-  const auto classes = nlohmann::json::parse(it->second, nullptr, /*allow_exceptions=*/false);
-  const nlohmann::json here = printable(listing.classes);
-  if (classes != here) {
-    throw DataError(listing.root.string() + ": its class folders are not those that " + weights.string() +
-                    " was trained on: " + classes.dump() + ", here " + here.dump());
-  }
-}
 
 std::vector<ImageFile> files_of(const Listing& listing, const std::string& split) {
   if (split == "train") {
@@ -68,70 +39,176 @@ std::vector<ImageFile> files_of(const Listing& listing, const std::string& split
   return all;
 }
 
-}  // namespace
+/// Labels are positions in a list of names: other names would give other classes' accuracies.
+void check_same_classes(const Subject& subject, const Listing& listing) {
+  const std::string here = listing.root.string();
+  const auto classes = printable(listing.classes);
+  if (!subject.trained_on.empty()) {
+    if (subject.trained_on != classes) {
+      throw DataError(here + ": its class folders are not those that " + subject.weights_path.string() +
+                      " was trained on: " + nlohmann::json(subject.trained_on).dump() + ", here " +
+                      nlohmann::json(classes).dump() + "; --match-classes evaluates some of them by name");
+    }
+    return;
+  }
+  const auto outputs = *subject.config.model.num_classes;
+  if (static_cast<std::int64_t>(classes.size()) != outputs) {
+    throw DataError(here + ": has " + std::to_string(classes.size()) + " class folders, the network of " +
+                    subject.weights_path.string() + " " + std::to_string(outputs) +
+                    " classes; with --match-classes and data.class_names, a file with a line for each of them, folders "
+                    "are found by name");
+  }
+}
 
-std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const CacheProgress& on_cache,
-                                                     const ProgressFn& on_progress, const std::shared_ptr<Log>& log) {
-  auto [config, weights] = find_subject(request);
-  config.model = with_defaults(config.model);
-  std::string split = request.split.value_or("val");
+/// Gives each picture the output that has its folder's name.
+void match_classes(const Subject& subject, Listing& listing, std::vector<ImageFile>& files) {
+  const auto outputs = *subject.config.model.num_classes;
+  if (subject.class_ids.empty()) {
+    throw DataError("--match-classes: the names of the " + std::to_string(outputs) + " classes of " +
+                    subject.weights_path.string() +
+                    " are not known; give data.class_names, a file with a line for each of them");
+  }
+  std::map<std::string, std::int64_t> outputs_by_id;
+  for (std::size_t i = 0; i < subject.class_ids.size(); ++i) {
+    outputs_by_id.emplace(subject.class_ids[i], static_cast<std::int64_t>(i));
+  }
+  std::vector<std::int64_t> output_of;
+  std::vector<std::string> unknown;
+  for (const auto& name : printable(listing.classes)) {
+    const auto found = outputs_by_id.find(name);
+    if (found == outputs_by_id.end()) {
+      unknown.push_back("\"" + name + "\"");
+    }
+    output_of.push_back(found == outputs_by_id.end() ? 0 : found->second);
+  }
+  if (!unknown.empty()) {
+    throw DataError(listing.root.string() + ": --match-classes: the network has no class named " + join_words(unknown));
+  }
+  for (auto& file : files) {
+    file.label = output_of[static_cast<std::size_t>(file.label)];
+  }
+  listing.classes = subject.class_ids;
+  listing.class_titles = subject.class_titles;
+}
+
+Pictures find_pictures(const EvaluationRequest& request, Subject& subject, Log& log) {
+  DataConfig& data = subject.config.data;
+  Pictures pictures;
+  pictures.split = request.split.value_or("val");
   if (request.data) {
     const auto given = std::filesystem::absolute(*request.data).lexically_normal().string();
-    if (!request.split && config.data.root != given) {
-      split = "all";
+    if (!request.split && data.root != given) {
+      pictures.split = "all";
       const bool asked = std::ranges::any_of(
-          request.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
+          request.subject.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
       if (!asked) {
-        config.data.images_per_class.reset();
+        data.images_per_class.reset();
       }
-      log->info("other images than the run's: all of them are evaluated; choose with --split");
+      log.info("other images than the run's: all of them are evaluated; choose with --split");
     }
-    config.data.root = given;
+    data.root = given;
   }
-  config = resolve_runtime(config, Use::inference);
-  apply_runtime(config);
-  const Listing listing = list_configured_images(config.data);
-  check_classes(weights, listing);
-  config.model.num_classes = resolve_num_classes(config.model, listing);
-  const auto files = files_of(listing, split);
-  if (files.empty()) {
-    throw DataError(*config.data.root + ": has no " + split + " images; choose with --split val|test|train|all");
+  pictures.listing = list_configured_images(data);
+  pictures.files = files_of(pictures.listing, pictures.split);
+  if (pictures.files.empty()) {
+    throw DataError(*data.root + ": has no " + pictures.split + " images; choose with --split val|test|train|all");
   }
-  const SplitData data = open_split(config, listing, files, split, Transform::Mode::eval, *log, on_cache);
-  if (stop_requested()) {
-    return std::nullopt;
+  if (request.match_classes) {
+    match_classes(subject, pictures.listing, pictures.files);
+  } else {
+    check_same_classes(subject, pictures.listing);
   }
-  auto network = build_network(config);
-  load_weights(*network, weights);
-  const InputStage input(config.data, network->parameters().front().device());
-  const Evaluation evaluation =
-      evaluate(*network, *data.loader, input, config.precision == Precision::bf16, on_progress, /*stoppable=*/true);
-  if (stop_requested()) {
-    return std::nullopt;
-  }
-  if (evaluation.metrics.samples == 0) {
-    throw DataError(*config.data.root + ": none of the " + split + " images could be decoded");
-  }
+  return pictures;
+}
 
-  auto per_class = nlohmann::ordered_json::array();
-  for (std::size_t label = 0; label < listing.classes.size(); ++label) {
-    const auto& one = evaluation.per_class[label];
-    per_class.push_back({{"name", printable(listing.class_titles[label])},
-                         {"samples", one.samples},
-                         {"top1", one.samples > 0 ? nlohmann::ordered_json(one.top1) : nlohmann::ordered_json()}});
+std::filesystem::path default_output(const EvaluationRequest& request, const Subject& subject,
+                                     const std::string& split) {
+  std::string name = split;
+  if (request.subject.checkpoint != "best") {
+    name = request.subject.checkpoint + "-" + name;
+  }
+  if (request.data) {
+    name = std::filesystem::path(*subject.config.data.root).filename().string() + "-" + name;
+  }
+  return request.subject.run_dir ? *request.subject.run_dir / "eval" / name
+                                 : std::filesystem::path("eval") / (subject.weights_path.stem().string() + "-" + name);
+}
+
+/// A row for each class that has pictures, and for those of the data that have none.
+nlohmann::ordered_json per_class_rows(const Pictures& pictures, const std::vector<Prediction>& predictions) {
+  struct Count {
+    std::int64_t samples = 0, hits = 0, predicted = 0;
+  };
+  std::map<std::int64_t, Count> counts;
+  for (const auto& file : pictures.files) {
+    counts[file.label];
+  }
+  for (const auto& one : predictions) {
+    ++counts[one.label].samples;
+    counts[one.label].hits += one.rank == 0 ? 1 : 0;
+    if (const auto found = counts.find(one.predicted); found != counts.end()) {
+      ++found->second.predicted;
+    }
+  }
+  const auto share = [](std::int64_t part, std::int64_t whole) {
+    return whole > 0 ? nlohmann::ordered_json(static_cast<double>(part) / static_cast<double>(whole))
+                     : nlohmann::ordered_json();
+  };
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& [label, count] : counts) {
+    rows.push_back({{"name", printable(pictures.listing.class_titles[static_cast<std::size_t>(label)])},
+                    {"samples", count.samples},
+                    {"top1", share(count.hits, count.samples)},
+                    {"precision", share(count.hits, count.predicted)},
+                    {"predicted", count.predicted}});
+  }
+  return rows;
+}
+
+nlohmann::ordered_json interval_of(double share, std::int64_t samples) {
+  const Interval interval = wilson_interval(share * static_cast<double>(samples), samples);
+  return {interval.low, interval.high};
+}
+
+}  // namespace
+
+std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const ProgressFn& on_progress,
+                                                     const std::shared_ptr<Log>& log) {
+  Subject subject = open_subject(request.subject, *log);
+  const Pictures pictures = find_pictures(request, subject, *log);
+  const auto output = request.output.value_or(default_output(request, subject, pictures.split));
+  EvaluationFiles files(output);
+  const auto network = inference_network(subject);
+  const SplitData data = open_split_once(subject.config, pictures.listing.root, pictures.files);
+  const InputStage input(subject.config.data, network->parameters().front().device());
+  const Evaluation evaluation = evaluate(
+      *network, *data.loader, input,
+      {.bf16 = subject.config.precision == Precision::bf16, .stoppable = true, .predictions = true}, on_progress);
+  if (stop_requested()) {
+    return std::nullopt;
+  }
+  const Metrics& metrics = evaluation.metrics;
+  if (metrics.samples == 0) {
+    throw DataError(*subject.config.data.root + ": none of the " + pictures.split + " images could be decoded");
   }
   for (const auto& name : data.dataset->bad_images()) {
     log->warn("left out, cannot be decoded: " + name);
   }
-  return {{{"split", split},
-           {"samples", evaluation.metrics.samples},
-           {"loss", evaluation.metrics.loss},
-           {"top1", evaluation.metrics.top1},
-           {"top5", evaluation.metrics.top5},
-           {"per_class", per_class},
-           {"seconds", evaluation.seconds},
-           {"weights", weights.string()},
-           {"bad_images", data.dataset->bad_images().size()}}};
+  nlohmann::ordered_json document{{"split", pictures.split},
+                                  {"samples", metrics.samples},
+                                  {"loss", metrics.loss},
+                                  {"top1", metrics.top1},
+                                  {"top1_interval", interval_of(metrics.top1, metrics.samples)},
+                                  {"top5", metrics.top5},
+                                  {"top5_interval", interval_of(metrics.top5, metrics.samples)},
+                                  {"per_class", per_class_rows(pictures, evaluation.predictions)},
+                                  {"seconds", evaluation.seconds},
+                                  {"weights", subject.weights_path.string()},
+                                  {"data", pictures.listing.root.string()},
+                                  {"bad_images", data.dataset->bad_images().size()},
+                                  {"files", output.string()}};
+  files.write(document, pictures.listing, pictures.files, evaluation.predictions);
+  return document;
 }
 
 }  // namespace effnetv2

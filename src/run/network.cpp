@@ -5,24 +5,37 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/weights/recognise.h"
 #include "effnetv2/weights/state_dict.h"
 
 namespace effnetv2 {
 namespace {
 
-NamedTensors read_weights(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
-  NamedTensors tensors;
-  for (const auto& name : file.names()) {
-    tensors.emplace_back(name, file.tensor(name));
+constexpr const char* kClasses = "classes";
+constexpr const char* kClassifier = "classifier.";
+
+/// Whose weights `tensors` are, if they are of another architecture than the network's; "" else.
+std::string other_architecture(const EfficientNetImpl& network, const NamedTensors& tensors) {
+  const auto theirs = recognise(tensors);
+  if (!theirs || theirs == recognise(state_dict(network))) {
+    return "";
   }
-  return tensors;
+  const std::string name(name_of(*theirs));
+  return "\n  these are weights of " + name + ": set model.arch to \"" + name + "\", without changes of its table";
 }
 
-bool is_classifier(const std::string& name) {
-  return name.starts_with("classifier.");
+std::filesystem::path weights_path(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) {
+    return path;
+  }
+  const auto best = path / "checkpoints" / "best.safetensors";
+  if (!std::filesystem::exists(best)) {
+    throw CheckpointError("model.weights: " + path.string() + " is a folder without checkpoints/best.safetensors");
+  }
+  return best;
 }
 
 }  // namespace
@@ -44,39 +57,68 @@ void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& con
   if (!config.model.weights) {
     return;
   }
-  std::filesystem::path path = *config.model.weights;
-  if (std::filesystem::is_directory(path)) {
-    path = path / "checkpoints" / "best.safetensors";
+  const auto path = weights_path(*config.model.weights);
+  WeightsFile file = read_weights_file(path);
+  if (!file.taken_from.empty()) {
+    log.info("model.weights: " + path.string() + ": taking \"" + file.taken_from + "\" of the checkpoint");
   }
-  NamedTensors tensors = read_weights(path);
-  const NamedTensors own = state_dict(network);
-  bool other_classes = false;
-  for (const auto& [name, tensor] : tensors) {
-    for (const auto& [own_name, own_tensor] : own) {
-      other_classes |= name == own_name && is_classifier(name) && tensor.sizes() != own_tensor.sizes();
-    }
-  }
-  if (other_classes) {
-    std::erase_if(tensors, [](const auto& item) { return is_classifier(item.first); });
-    for (const auto& item : own) {
-      if (is_classifier(item.first)) {
-        tensors.push_back(item);
+  const auto classes = stored_num_classes(file);
+  if (classes && classes != network.architecture().num_classes) {
+    const auto is_classifier = [](const auto& entry) { return entry.first.starts_with(kClassifier); };
+    std::erase_if(file.tensors, is_classifier);
+    for (const auto& entry : state_dict(network)) {
+      if (is_classifier(entry)) {
+        file.tensors.push_back(entry);
       }
     }
-    log.info("model.weights: " + path.string() + " was made for another number of classes; the classifier for " +
-             std::to_string(network.architecture().num_classes) + " classes starts anew");
+    log.info("model.weights: " + path.string() + " was made for " + std::to_string(*classes) +
+             " classes; the classifier for " + std::to_string(network.architecture().num_classes) +
+             " classes starts anew");
   }
-  load_state_dict(network, tensors, path.string());
+  load_weights(network, file, path);
+}
+
+void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std::filesystem::path& path) {
+  try {
+    load_state_dict(network, file.tensors, path.string());
+  } catch (const CheckpointError& e) {
+    throw CheckpointError(e.what() + other_architecture(network, file.tensors));
+  }
+}
+
+void load_weights(EfficientNetImpl& network, const std::filesystem::path& path) {
+  load_weights(network, read_weights_file(path), path);
 }
 
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
                   const std::vector<std::string>& classes) {
-  write_safetensors(path, state_dict(network),
-                    {{"classes", nlohmann::json(printable(classes)).dump()}, {"format", "pt"}});
+  write_weights_file(path, state_dict(network),
+                     {{kClasses, nlohmann::json(printable(classes)).dump()}, {"format", "pt"}});
 }
 
-void load_weights(EfficientNetImpl& network, const std::filesystem::path& path) {
-  load_state_dict(network, read_weights(path), path.string());
+std::vector<std::string> stored_classes(const WeightsFile& file) {
+  const auto found = file.metadata.find(kClasses);
+  if (found == file.metadata.end()) {
+    return {};
+  }
+  const auto document = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::string> classes;
+  for (const auto& name : document.is_array() ? document : nlohmann::json::array()) {
+    if (!name.is_string()) {
+      return {};
+    }
+    classes.push_back(name.get<std::string>());
+  }
+  return classes;
+}
+
+std::optional<std::int64_t> stored_num_classes(const WeightsFile& file) {
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name == "classifier.1.weight" && tensor.dim() == 2) {
+      return tensor.size(0);
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace effnetv2

@@ -14,6 +14,7 @@
 #include "effnetv2/model/summary.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/runtime.h"
+#include "effnetv2/train/freeze.h"
 #include "effnetv2/train/optimizer.h"
 #include "effnetv2/train/schedule.h"
 #include "effnetv2/train/trainer.h"
@@ -68,6 +69,8 @@ void check_plan(const ExperimentConfig& config, const Listing& listing) {
         "another train.batch_size, train.drop_last or a larger data.image_size");
   }
   check_monitor(train, !listing.val.empty());
+  const auto network = with_defaults(config.model);
+  frozen_features(train, static_cast<std::int64_t>(network.stages->size()), 0);
 }
 
 std::string describe_plan(const ExperimentConfig& asked) {

@@ -380,8 +380,8 @@ class TrainingRun {
     auto network = build_network(config_);
     load_weights(*network, dir_->best());
     const InputStage input(config_.data, network->parameters().front().device());
-    const Evaluation evaluation = evaluate(*network, *test.loader, input, config_.precision == Precision::bf16,
-                                           events_.on_validation, /*stoppable=*/true);
+    const EvaluationOptions options{.bf16 = config_.precision == Precision::bf16, .stoppable = true};
+    const Evaluation evaluation = evaluate(*network, *test.loader, input, options, events_.on_validation);
     collect_bad_images(test);
     if (evaluation.metrics.samples == 0 && !stop_requested()) {
       throw DataError("none of the test images could be decoded; the run can be resumed when they are mended");

@@ -2,12 +2,9 @@
 
 #include <string_view>
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
-#include "effnetv2/core/hash.h"
+#include "effnetv2/weights/checksum.h"
 
 namespace effnetv2 {
 namespace {
@@ -26,23 +23,6 @@ bool is_other_format(const std::string& format) {
   constexpr std::string_view kFamily = "effnetv2.state.";
   return format.size() > kFamily.size() && format.starts_with(kFamily) &&
          format.find_first_not_of("0123456789", kFamily.size()) == std::string::npos;
-}
-
-/// Over names, bytes and values, tensor by tensor in parallel.
-std::string checksum(const NamedTensors& tensors, const std::string& values) {
-  std::vector<std::uint64_t> sums(tensors.size());
-  at::parallel_for(0, static_cast<std::int64_t>(tensors.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      const at::Tensor bytes = tensors[static_cast<std::size_t>(i)].second.detach().cpu().contiguous();
-      sums[static_cast<std::size_t>(i)] = quick_checksum(bytes.data_ptr(), bytes.nbytes());
-    }
-  });
-  Fingerprint all;
-  all.add(values);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    all.add(tensors[i].first).add(sums[i]);
-  }
-  return all.hex();
 }
 
 TrainState read_one(const std::filesystem::path& path) {

@@ -10,8 +10,29 @@
 
 namespace effnetv2 {
 
-Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage& input, bool bf16,
-                    const ProgressFn& progress, bool stoppable) {
+namespace {
+
+void append_predictions(const Batch& batch, const at::Tensor& logits, const at::Tensor& labels,
+                        std::vector<Prediction>& out) {
+  const at::Tensor shares = logits.softmax(1);
+  const auto [best, predicted] = shares.max(1);
+  const at::Tensor of_label = shares.gather(1, labels.unsqueeze(1)).squeeze(1);
+  const at::Tensor ranks = label_ranks(logits, labels);
+  const at::Tensor whole = at::stack({logits.argmax(1), ranks}).cpu();
+  const at::Tensor parts = at::stack({best, of_label}).to(at::kDouble).cpu();
+  const auto* whole_number = whole.data_ptr<std::int64_t>();
+  const auto* part = parts.data_ptr<double>();
+  const std::int64_t n = batch.size;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    out.push_back({batch.indices[at], batch.labels[at], whole_number[i], whole_number[n + i], part[i], part[n + i]});
+  }
+}
+
+}  // namespace
+
+Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage& input,
+                    const EvaluationOptions& options, const ProgressFn& progress) {
   const auto start = std::chrono::steady_clock::now();
   const bool was_training = network.is_training();
   network.eval();
@@ -22,11 +43,9 @@ Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage&
   } const restore{network, was_training};
 
   const c10::InferenceMode inference;
-  const auto classes = network.architecture().num_classes;
   const auto device = network.parameters().front().device();
+  Evaluation result;
   MetricSums sums;
-  at::Tensor hits = at::zeros({classes}, at::TensorOptions().dtype(at::kDouble).device(device));
-  at::Tensor counts = at::zeros_like(hits);
   std::int64_t done = 0;
   loader.start(0);
   while (auto batch = loader.next()) {
@@ -36,30 +55,23 @@ Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage&
     const Input data = input(*batch);
     at::Tensor logits;
     {
-      const AutocastGuard autocast(device.type(), bf16);
+      const AutocastGuard autocast(device.type(), options.bf16);
       logits = network.forward(data.images);
     }
     logits = logits.to(at::kFloat);
     sums.add(cross_entropy(logits, data.labels, 0.0), logits, data.labels);
-    hits.index_add_(0, data.labels, logits.argmax(1).eq(data.labels).to(at::kDouble));
-    counts.index_add_(0, data.labels, at::ones_like(data.labels, at::kDouble));
+    if (options.predictions) {
+      append_predictions(*batch, logits, data.labels, result.predictions);
+    }
     done += batch->size;
     if (progress) {
       progress(done, loader.dataset().size());
     }
-    if (stoppable && stop_requested()) {
+    if (options.stoppable && stop_requested()) {
       break;
     }
   }
-
-  Evaluation result;
   result.metrics = sums.result();
-  hits = hits.cpu();
-  counts = counts.cpu();
-  for (std::int64_t label = 0; label < classes; ++label) {
-    const double n = counts[label].item<double>();
-    result.per_class.push_back({static_cast<std::int64_t>(n), n > 0 ? hits[label].item<double>() / n : 0.0});
-  }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

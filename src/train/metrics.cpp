@@ -4,9 +4,7 @@
 #include <torch/utils.h>
 
 namespace effnetv2 {
-namespace {
 
-/// How many classes stand before the label, int64 [N].
 at::Tensor label_ranks(const at::Tensor& logits, const at::Tensor& labels) {
   const at::Tensor column = labels.unsqueeze(1);
   const at::Tensor own = logits.gather(1, column);
@@ -15,8 +13,6 @@ at::Tensor label_ranks(const at::Tensor& logits, const at::Tensor& labels) {
   const at::Tensor before = logits.le(own).logical_not_().logical_or_(logits.eq(own).logical_and_(index.lt(column)));
   return before.sum(1);
 }
-
-}  // namespace
 
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, double label_smoothing) {
   return at::cross_entropy_loss(logits.to(at::kFloat), labels, /*weight=*/{}, at::Reduction::Mean,

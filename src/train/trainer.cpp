@@ -21,6 +21,7 @@
 #include "effnetv2/train/early_stopping.h"
 #include "effnetv2/train/ema.h"
 #include "effnetv2/train/evaluate.h"
+#include "effnetv2/train/freeze.h"
 #include "effnetv2/train/input.h"
 #include "effnetv2/train/metrics.h"
 #include "effnetv2/train/optimizer.h"
@@ -54,6 +55,17 @@ NamedTensors without_prefix(const std::string& prefix, const NamedTensors& tenso
     }
   }
   return result;
+}
+
+/// Each parameter with its decay and its share of the learning rate.
+std::vector<OptimizedParameter> parameters_of(const EfficientNetImpl& network, const TrainConfig& config) {
+  auto parameters = optimized_parameters(network, config.optimizer);
+  for (auto& parameter : parameters) {
+    if (!parameter.name.starts_with("classifier.")) {
+      parameter.lr_scale = config.backbone_lr_scale;
+    }
+  }
+  return parameters;
 }
 
 void append(NamedTensors& to, const NamedTensors& from) {
@@ -130,7 +142,7 @@ struct Trainer::Impl {
         device(network->parameters().front().device()),
         bf16(config.precision == Precision::bf16),
         input(config.data, device),
-        optimizer(config.train.optimizer, optimized_parameters(*network, config.train.optimizer)),
+        optimizer(config.train.optimizer, parameters_of(*network, config.train)),
         maximise(monitor_is_maximised(config.train.monitor)),
         least_batch(ends_in_one_pixel(network->architecture(), config.data.image_size) ? 2 : 1),
         plateau(initial_plateau(config.train.optimizer.lr)) {
@@ -141,6 +153,7 @@ struct Trainer::Impl {
   }
 
   std::int64_t batches() const { return loaders.train.batches(); }
+  std::int64_t stages() const { return static_cast<std::int64_t>(network->architecture().stages.size()); }
   ScheduleClock clock_at(std::int64_t step_in_epoch) const {
     return {epoch, step_in_epoch, steps_per_epoch(batches(), config.train.accumulate), config.train.epochs};
   }
@@ -171,6 +184,7 @@ struct Trainer::Impl {
 
   /// False if a stop was asked for; the state is then between two steps.
   bool train_rest_of_epoch() {
+    network->freeze(frozen_features(config.train, stages(), epoch));
     const auto accumulate = config.train.accumulate;
     loaders.train.start(epoch, batch);
     while (batch < batches()) {
@@ -351,15 +365,13 @@ struct Trainer::Impl {
     return true;
   }
 
+  /// In the precision of training: what is chosen by validation is what was optimised.
   std::optional<Metrics> measure(EfficientNetImpl& weights, Loader* loader) const {
     if (loader == nullptr) {
       return std::nullopt;
     }
-    return evaluate(weights, *loader, input, bf16_evaluation(), hooks.on_validation, /*stoppable=*/true).metrics;
+    return evaluate(weights, *loader, input, {.bf16 = bf16, .stoppable = true}, hooks.on_validation).metrics;
   }
-
-  /// As trained: what is chosen by validation is what was optimised.
-  bool bf16_evaluation() const { return bf16; }
 
   void with_evaluation_weights(const std::function<void(EfficientNetImpl&)>& work) {
     if (!ema) {

@@ -3,21 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <set>
 #include <unordered_map>
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
+
+#include "defect.h"
 
 namespace effnetv2 {
 namespace {
@@ -46,19 +43,10 @@ struct Entry {
   std::uint64_t begin, end;  ///< in the data part
 };
 
-/// What is wrong, without the file's name.
-struct Defect {
-  std::string text;
-};
-
-std::string quoted(const std::string& name) {
-  return "\"" + name + "\"";
-}
-
 at::ScalarType dtype_of(const std::string& tensor, const nlohmann::json& info) {
   const auto it = info.find("dtype");
   if (it == info.end() || !it->is_string()) {
-    throw Defect{"tensor " + quoted(tensor) + " has no dtype"};
+    throw Defect{"tensor " + in_quotes(tensor) + " has no dtype"};
   }
   const auto& name = it->get_ref<const std::string&>();
   for (const auto& known : kDtypes) {
@@ -66,18 +54,18 @@ at::ScalarType dtype_of(const std::string& tensor, const nlohmann::json& info) {
       return known.type;
     }
   }
-  throw Defect{"tensor " + quoted(tensor) + " has the unknown dtype " + quoted(name)};
+  throw Defect{"tensor " + in_quotes(tensor) + " has the unknown dtype " + in_quotes(name)};
 }
 
 std::vector<std::uint64_t> whole_numbers(const std::string& tensor, const nlohmann::json& info, const char* key) {
   const auto it = info.find(key);
   if (it == info.end() || !it->is_array()) {
-    throw Defect{"tensor " + quoted(tensor) + " has no list " + key};
+    throw Defect{"tensor " + in_quotes(tensor) + " has no list " + key};
   }
   std::vector<std::uint64_t> numbers;
   for (const auto& item : *it) {
     if (!item.is_number_unsigned() || item.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max()) {
-      throw Defect{"tensor " + quoted(tensor) + ": " + key + " must hold whole numbers from 0 to 2^63 - 1, has " +
+      throw Defect{"tensor " + in_quotes(tensor) + ": " + key + " must hold whole numbers from 0 to 2^63 - 1, has " +
                    item.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, 40)};
     }
     numbers.push_back(item.get<std::uint64_t>());
@@ -87,19 +75,19 @@ std::vector<std::uint64_t> whole_numbers(const std::string& tensor, const nlohma
 
 Entry entry_of(const std::string& name, const nlohmann::json& info) {
   if (!info.is_object()) {
-    throw Defect{"tensor " + quoted(name) + " is not described by an object"};
+    throw Defect{"tensor " + in_quotes(name) + " is not described by an object"};
   }
   Entry entry{name, dtype_of(name, info), {}, 0, 0};
   const auto shape = whole_numbers(name, info, "shape");
   if (shape.size() > kMaxRank) {
-    throw Defect{"tensor " + quoted(name) + " has " + std::to_string(shape.size()) + " dimensions, at most " +
+    throw Defect{"tensor " + in_quotes(name) + " has " + std::to_string(shape.size()) + " dimensions, at most " +
                  std::to_string(kMaxRank) + " are read"};
   }
   // strides are products of max(size, 1), so an empty tensor must not overflow them either
   std::uint64_t bytes = c10::elementSize(entry.dtype), capacity = bytes;
   for (const std::uint64_t size : shape) {
     if (size > 1 && capacity > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / size) {
-      throw Defect{"tensor " + quoted(name) + " has a shape of more than 2^63 bytes"};
+      throw Defect{"tensor " + in_quotes(name) + " has a shape of more than 2^63 bytes"};
     }
     capacity *= std::max<std::uint64_t>(size, 1);
     bytes *= size;
@@ -107,12 +95,12 @@ Entry entry_of(const std::string& name, const nlohmann::json& info) {
   }
   const auto offsets = whole_numbers(name, info, "data_offsets");
   if (offsets.size() != 2 || offsets[0] > offsets[1]) {
-    throw Defect{"tensor " + quoted(name) + ": data_offsets must be [begin, end] with begin <= end"};
+    throw Defect{"tensor " + in_quotes(name) + ": data_offsets must be [begin, end] with begin <= end"};
   }
   entry.begin = offsets[0];
   entry.end = offsets[1];
   if (entry.end - entry.begin != bytes) {
-    throw Defect{"tensor " + quoted(name) + " has " + std::to_string(entry.end - entry.begin) +
+    throw Defect{"tensor " + in_quotes(name) + " has " + std::to_string(entry.end - entry.begin) +
                  " bytes of data, its dtype and shape need " + std::to_string(bytes)};
   }
   return entry;
@@ -139,7 +127,7 @@ nlohmann::json parse_header(const char* text, std::size_t length) {
       --depth;
       keys.pop_back();
     } else if (event == Event::key && !keys.back().insert(value.get_ref<const std::string&>()).second) {
-      throw Defect{"its header names " + quoted(value.get<std::string>()) + " twice"};
+      throw Defect{"its header names " + in_quotes(value.get<std::string>()) + " twice"};
     }
     return true;
   };
@@ -159,7 +147,7 @@ Metadata metadata_of(const nlohmann::json& value) {
   }
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string()) {
-      throw Defect{"its __metadata__ " + quoted(key) + " is no text"};
+      throw Defect{"its __metadata__ " + in_quotes(key) + " is no text"};
     }
     metadata[key] = text.get<std::string>();
   }
@@ -180,7 +168,7 @@ std::vector<Entry> entries_of(const nlohmann::json& header, std::uint64_t data_b
   std::uint64_t next = 0;
   for (const auto& entry : entries) {
     if (entry.begin != next) {
-      throw Defect{"tensor " + quoted(entry.name) + " begins at byte " + std::to_string(entry.begin) +
+      throw Defect{"tensor " + in_quotes(entry.name) + " begins at byte " + std::to_string(entry.begin) +
                    " of the data, expected " + std::to_string(next) +
                    (entry.begin > next ? " (a gap)" : " (an overlap)")};
     }
@@ -192,51 +180,6 @@ std::vector<Entry> entries_of(const nlohmann::json& header, std::uint64_t data_b
   }
   return entries;
 }
-
-/// A read-only mapping of a whole file.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-      const int code = errno;
-      const std::string message = path.string() + ": cannot open: " + std::strerror(code);
-      if (code == ENOENT || code == ENOTDIR) {
-        throw CheckpointError(message);
-      }
-      throw EnvironmentError(message);
-    }
-    struct stat info {};
-    const bool known = ::fstat(fd, &info) == 0;
-    if (!known || !S_ISREG(info.st_mode)) {
-      ::close(fd);
-      throw CheckpointError(path.string() + ": is no file, but a folder or a device");
-    }
-    size_ = static_cast<std::uint64_t>(info.st_size);
-    void* data = size_ == 0 ? nullptr : ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    const int code = errno;
-    ::close(fd);
-    if (data == MAP_FAILED) {
-      throw EnvironmentError(path.string() + ": cannot map " + std::to_string(size_) +
-                             " bytes: " + std::strerror(code));
-    }
-    data_ = static_cast<const char*>(data);
-  }
-  ~Mapping() {
-    if (data_ != nullptr) {
-      ::munmap(const_cast<char*>(data_), size_);
-    }
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  const char* data() const { return data_; }
-  std::uint64_t size() const { return size_; }
-
- private:
-  const char* data_ = nullptr;
-  std::uint64_t size_ = 0;
-};
 
 std::string_view dtype_name(at::ScalarType type) {
   for (const auto& known : kDtypes) {
@@ -269,11 +212,11 @@ std::string header_of(const std::filesystem::path& path, const NamedTensors& ten
   for (const auto& [name, tensor] : tensors) {
     const auto dtype = dtype_name(tensor.scalar_type());
     if (dtype.empty()) {
-      throw CheckpointError(path.string() + ": cannot save " + quoted(name) + ", a tensor of " +
+      throw CheckpointError(path.string() + ": cannot save " + in_quotes(name) + ", a tensor of " +
                             c10::toString(tensor.scalar_type()));
     }
     if (!names.insert(name).second) {
-      throw CheckpointError(path.string() + ": cannot save two tensors named " + quoted(name));
+      throw CheckpointError(path.string() + ": cannot save two tensors named " + in_quotes(name));
     }
     const std::uint64_t end = offset + static_cast<std::uint64_t>(tensor.numel()) * tensor.element_size();
     text += text.size() > 1 ? "," : "";
@@ -293,41 +236,41 @@ std::string header_of(const std::filesystem::path& path, const NamedTensors& ten
 }  // namespace
 
 struct SafetensorsFile::Impl {
-  std::filesystem::path path;
-  Mapping mapping;
+  FileBytes file;
   std::vector<Entry> entries;
   std::vector<std::string> names;
   std::unordered_map<std::string, std::size_t> index;
   Metadata metadata;
   const char* data = nullptr;
 
-  explicit Impl(const std::filesystem::path& path_) : path(path_), mapping(path_) {
+  explicit Impl(FileBytes file_) : file(std::move(file_)) {
     try {
       read_header();
     } catch (const Defect& defect) {
-      throw CheckpointError(path.string() + ": is no whole safetensors file: " + defect.text);
+      throw CheckpointError(file.name() + ": is no whole safetensors file: " + defect.text);
     }
   }
 
   void read_header() {
+    const std::string_view bytes = file.view();
     std::uint64_t length = 0;
-    if (mapping.size() < sizeof length) {
-      throw Defect{"it has only " + std::to_string(mapping.size()) + " bytes"};
+    if (bytes.size() < sizeof length) {
+      throw Defect{"it has only " + std::to_string(bytes.size()) + " bytes"};
     }
-    std::memcpy(&length, mapping.data(), sizeof length);
+    std::memcpy(&length, bytes.data(), sizeof length);
     if (length > kMaxHeader) {
       throw Defect{"its header would have " + std::to_string(length) + " bytes, at most 100 MB are read"};
     }
-    if (length > mapping.size() - sizeof length) {
+    if (length > bytes.size() - sizeof length) {
       throw Defect{"its header has " + std::to_string(length) + " bytes, but only " +
-                   std::to_string(mapping.size() - sizeof length) + " follow; it was cut off"};
+                   std::to_string(bytes.size() - sizeof length) + " follow; it was cut off"};
     }
-    data = mapping.data() + sizeof length + length;
-    const nlohmann::json header = parse_header(mapping.data() + sizeof length, length);
+    data = bytes.data() + sizeof length + length;
+    const nlohmann::json header = parse_header(bytes.data() + sizeof length, length);
     if (const auto it = header.find(kMetadataKey); it != header.end()) {
       metadata = metadata_of(*it);
     }
-    entries = entries_of(header, mapping.size() - sizeof length - length);
+    entries = entries_of(header, bytes.size() - sizeof length - length);
     for (const auto& entry : entries) {
       index.emplace(entry.name, names.size());
       names.push_back(entry.name);
@@ -335,7 +278,8 @@ struct SafetensorsFile::Impl {
   }
 };
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {}
+SafetensorsFile::SafetensorsFile(FileBytes file) : impl_(std::make_unique<Impl>(std::move(file))) {}
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : SafetensorsFile(FileBytes(path)) {}
 SafetensorsFile::~SafetensorsFile() = default;
 
 const std::vector<std::string>& SafetensorsFile::names() const noexcept {
@@ -351,13 +295,13 @@ const Metadata& SafetensorsFile::metadata() const noexcept {
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   const auto found = impl_->index.find(name);
   if (found == impl_->index.end()) {
-    throw CheckpointError(impl_->path.string() + ": has no tensor " + quoted(name));
+    throw CheckpointError(impl_->file.name() + ": has no tensor " + in_quotes(name));
   }
   const Entry& entry = impl_->entries[found->second];
   const char* bytes = impl_->data + entry.begin;
   const std::uint64_t size = entry.end - entry.begin;
   if (entry.dtype == at::kBool && std::any_of(bytes, bytes + size, [](char b) { return b != 0 && b != 1; })) {
-    throw CheckpointError(impl_->path.string() + ": tensor " + quoted(name) +
+    throw CheckpointError(impl_->file.name() + ": tensor " + in_quotes(name) +
                           " of BOOL holds bytes other than 0 and 1");
   }
   at::Tensor tensor = at::empty(entry.shape, entry.dtype);

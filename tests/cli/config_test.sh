@@ -13,15 +13,15 @@ done
 
 # every error at once, one a line, on stderr
 cat >"$temp/bad.json" <<'JSON'
-{"train": {"optimzer": {}, "epochs": 1.5, "freeze": "backbone"}, "data": {"root": "/nowhere", "split": {"val": 0.6, "test": 0.6}}}
+{"train": {"optimzer": {}, "epochs": 1.5, "freeze": "stages"}, "data": {"decode": "fast", "root": "/nowhere", "split": {"val": 0.6, "test": 0.6}}}
 JSON
 expect_exit 2 "$program" config check "$temp/bad.json" --set seed=x --set train.optimizer.rl=1
 for line in 'train.optimzer: is not a key, did you mean "train.optimizer"?' 'train.epochs: must be an integer' \
-  'data.split.val: val + test must be below 1' 'train.freeze: freezing is not available yet' \
+  'data.split.val: val + test must be below 1' 'train.freeze: must be none, backbone or stages:N' 'data.decode: "fast" is not available yet' \
   '--set seed=x: seed: must be an integer' '--set train.optimizer.rl=1: train.optimizer.rl is not a key'; do
   expect_contains "$errors" "$line"
 done
-expect_equal "$(wc -l <"$errors")" 6 "lines on stderr"
+expect_equal "$(wc -l <"$errors")" 7 "lines on stderr"
 [[ ! -s $output ]] || fail "errors went to stdout"
 
 # what is legal but ignored is mentioned

@@ -97,8 +97,9 @@ void describe(Visitor& visit, ModelConfig& c) {
         c.num_classes);
   visit(
       Field{.key = "weights",
-            .doc = "Weights to start from: a .safetensors file or a run directory. With another number of classes the "
-                   "classifier starts anew.",
+            .doc =
+                "Weights to start from: a .safetensors, .pth or .pt file, or a run directory (its best weights). With "
+                "another number of classes the classifier starts anew.",
             .path = true},
       c.weights);
 }

@@ -162,14 +162,18 @@ void describe(Visitor& visit, TrainConfig& c) {
               .range = above(0)},
         c.grad_clip_norm);
   visit(Field{.key = "ema", .doc = "Moving average of the weights."}, c.ema);
-  visit(Field{.key = "freeze", .doc = "Parts that do not learn (not available yet).", .text = &kFreezeRule}, c.freeze);
+  visit(Field{.key = "freeze",
+              .doc = "Parts that do not learn and keep their BatchNorm statistics. backbone: all but the classifier. "
+                     "stages:N: the stem and the first N stages.",
+              .text = &kFreezeRule},
+        c.freeze);
   visit(Field{.key = "unfreeze_at_epoch",
-              .doc = "Epoch at which frozen parts begin to learn (not available yet). null: never.",
+              .doc = "Epoch, counted from 1, at which frozen parts begin to learn. null: never.",
               .unit = "epochs",
               .range = within(1, 1000000)},
         c.unfreeze_at_epoch);
   visit(Field{.key = "backbone_lr_scale",
-              .doc = "Factor on the learning rate of everything but the classifier (not available yet).",
+              .doc = "Factor on the learning rate of everything but the classifier.",
               .range = at_least(0)},
         c.backbone_lr_scale);
   visit(Field{.key = "monitor",

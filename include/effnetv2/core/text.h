@@ -33,6 +33,8 @@ std::string human_bytes(double bytes);
 std::string human_duration(double seconds);
 /// "0.3650" for (0.365, 4): so many digits after the point.
 std::string fixed(double value, int digits);
+/// A field of a CSV file (RFC 4180): in quotes where commas, quotes or line ends ask for it.
+std::string csv_field(std::string_view text);
 /// The shortest text that reads back as the same number; "inf", "-inf" or "nan" for what is none.
 std::string shortest(double value);
 

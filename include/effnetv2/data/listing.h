@@ -32,4 +32,8 @@ struct Listing {
 Listing list_images(const DataConfig& config, const ProgressFn& progress = {},
                     std::vector<std::string>* faults = nullptr);
 
+/// Every image file below `folder` as a path that begins with it, in byte order: extensions in any case, hidden entries
+/// left out, links that lead back not followed. Throws DataError if the folder cannot be read.
+std::vector<std::string> list_image_files(const std::filesystem::path& folder);
+
 }  // namespace effnetv2

@@ -25,12 +25,24 @@ class EfficientNetImpl : public torch::nn::Module {
   /// noise: stochastic depth and dropout are drawn from it in training mode; null: neither is applied.
   torch::Tensor forward(torch::Tensor x, Noise* noise = nullptr);
 
+  /// The first `features` children of "features" (0: the stem, then the stages, last the head) do not learn: their
+  /// parameters want no gradient, and they stay in eval mode, so that BatchNorm keeps its statistics, whatever train()
+  /// says. 0 freezes nothing. Gradients there are dropped.
+  void freeze(std::int64_t features);
+  void train(bool on = true) override;
+
+  /// Merges every BatchNorm into the convolution before it for forward() in eval mode: the same answers up to rounding,
+  /// faster. To be called last, with weights and device as they stay; `dtype` other than float32 is for autocast to it.
+  void fold_batch_norm(at::ScalarType dtype = at::kFloat);
+
   const Architecture& architecture() const noexcept { return architecture_; }
 
  private:
   Architecture architecture_;
   std::shared_ptr<ConvBnActImpl> stem_, head_;
   std::vector<std::shared_ptr<BlockImpl>> blocks_;
+  std::shared_ptr<torch::nn::Module> features_;
+  std::int64_t frozen_ = 0;
   torch::Tensor classifier_weight_, classifier_bias_;
 };
 TORCH_MODULE(EfficientNet);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <set>
@@ -34,5 +35,9 @@ std::int64_t resolve_num_classes(const ModelConfig& model, const Listing& listin
 /// Returns with an unfilled cache if a stop was requested meanwhile.
 SplitData open_split(const ExperimentConfig& config, const Listing& listing, const std::vector<ImageFile>& files,
                      const std::string& split_name, Transform::Mode mode, Log& log, const CacheProgress& progress);
+
+/// The same for a single pass in eval mode: nothing is cached.
+SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root,
+                          const std::vector<ImageFile>& files);
 
 }  // namespace effnetv2

@@ -1,14 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "effnetv2/config/experiment_config.h"
 #include "effnetv2/core/log.h"
 #include "effnetv2/model/efficientnet.h"
-#include "effnetv2/weights/safetensors.h"
+#include "effnetv2/weights/weights_file.h"
 
 namespace effnetv2 {
 
@@ -19,11 +21,21 @@ std::shared_ptr<EfficientNetImpl> build_network(const ExperimentConfig& config);
 /// drawn, which `log` is told.
 void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config, Log& log);
 
+/// Loads every tensor of `file`, strictly. The error lists all that does not fit and says whose weights they are, where
+/// that is known.
+void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std::filesystem::path& path);
+
+/// The same from a file.
+void load_weights(EfficientNetImpl& network, const std::filesystem::path& path);
+
 /// Weights alone, torchvision's names; metadata: class names. Equal weights give equal files.
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
                   const std::vector<std::string>& classes);
 
-/// Loads what save_weights wrote, strictly.
-void load_weights(EfficientNetImpl& network, const std::filesystem::path& path);
+/// What save_weights stored as class names; empty for files of others.
+std::vector<std::string> stored_classes(const WeightsFile& file);
+
+/// Outputs of the classifier in `file`; nullopt if it has none.
+std::optional<std::int64_t> stored_num_classes(const WeightsFile& file);
 
 }  // namespace effnetv2

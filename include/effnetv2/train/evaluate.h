@@ -11,21 +11,32 @@
 
 namespace effnetv2 {
 
-struct ClassMetrics {
-  std::int64_t samples = 0;
-  double top1 = 0.0;  ///< [0, 1]; 0 without samples
+/// What a network says of one picture whose class is known.
+struct Prediction {
+  std::int64_t index = 0;          ///< into the data set
+  std::int64_t label = 0;          ///< the picture's class
+  std::int64_t predicted = 0;      ///< the class of the greatest logit
+  std::int64_t rank = 0;           ///< classes that stand before the label, as MetricSums counts; 0: a top-1 hit
+  double probability = 0.0;        ///< softmax of the predicted class
+  double label_probability = 0.0;  ///< and of the label
 };
 
 struct Evaluation {
   Metrics metrics;                      ///< plain cross-entropy, whatever label smoothing training used
-  std::vector<ClassMetrics> per_class;  ///< by label, num_classes entries
+  std::vector<Prediction> predictions;  ///< one for each picture, in the loader's order, where they were asked for
   double seconds = 0.0;
 };
 
-/// One pass in eval mode over the loader's epoch 0, every picture exactly once. bf16: under autocast. The network's
-/// train/eval mode is as before afterwards. `progress` counts pictures. Ends early, with what it has, if a stop is
-/// requested and `stoppable`.
-Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage& input, bool bf16,
-                    const ProgressFn& progress = {}, bool stoppable = false);
+/// Beyond the figures of a pass.
+struct EvaluationOptions {
+  bool bf16 = false;         ///< under autocast
+  bool stoppable = false;    ///< end early, with what there is, if a stop is requested
+  bool predictions = false;  ///< keep each picture's
+};
+
+/// One pass in eval mode over the loader's epoch 0, every picture exactly once. The network's train/eval mode is as
+/// before afterwards. `progress` counts pictures.
+Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage& input,
+                    const EvaluationOptions& options, const ProgressFn& progress = {});
 
 }  // namespace effnetv2

@@ -11,6 +11,11 @@ namespace effnetv2 {
 /// in fp32).
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, double label_smoothing);
 
+/// How many classes stand before each label, int64 [N], for logits [N, C]: those with a greater logit and, of equal
+/// ones, those with a lower index, as argmax chooses. NaN stands before every number, and a label whose own logit is
+/// NaN is last.
+at::Tensor label_ranks(const at::Tensor& logits, const at::Tensor& labels);
+
 /// Means over samples.
 struct Metrics {
   double loss = 0.0;
@@ -19,11 +24,8 @@ struct Metrics {
   std::int64_t samples = 0;
 };
 
-/// Sums loss and hits over batches, float64, on the device, without synchronising until result().
-///
-/// A picture is a top-k hit if fewer than k classes stand before its label: those with a greater logit and, of equal
-/// ones, those with a lower index, as argmax chooses. NaN stands before every number, and a label whose own logit is
-/// NaN is last.
+/// Sums loss and hits over batches, float64, on the device, without synchronising until result(). A picture is a top-k
+/// hit if its label's rank is below k.
 class MetricSums {
  public:
   /// loss: the mean over this batch, scalar; logits [N, C]; labels int64 [N].

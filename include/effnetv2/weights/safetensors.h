@@ -10,6 +10,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "effnetv2/weights/file_bytes.h"
+
 namespace effnetv2 {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
@@ -21,6 +23,7 @@ using Metadata = std::map<std::string, std::string>;
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
+  explicit SafetensorsFile(FileBytes file);
   ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;

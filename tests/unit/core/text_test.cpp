@@ -163,5 +163,13 @@ TEST(Shortest, ReadsBackTheSame) {
   EXPECT_EQ(std::stod(shortest(std::numeric_limits<double>::max())), std::numeric_limits<double>::max());
 }
 
+TEST(CsvField, IsQuotedOnlyWhereItMustBe) {
+  EXPECT_EQ(csv_field("tench"), "tench");
+  EXPECT_EQ(csv_field(""), "");
+  EXPECT_EQ(csv_field("tench, Tinca tinca"), "\"tench, Tinca tinca\"");
+  EXPECT_EQ(csv_field("a \"b\""), "\"a \"\"b\"\"\"");
+  EXPECT_EQ(csv_field("two\nlines"), "\"two\nlines\"");
+}
+
 }  // namespace
 }  // namespace effnetv2

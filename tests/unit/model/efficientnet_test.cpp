@@ -1,5 +1,6 @@
 #include "effnetv2/model/efficientnet.h"
 
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -79,6 +80,84 @@ TEST(EfficientNet, WorksUnderBf16OnTheCpu) {
     EXPECT_TRUE(parameter.value().grad().defined()) << parameter.key();
     EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
   }
+}
+
+TEST(FoldBatchNorm, AnswersTheSameUpToRounding) {
+  const torch::NoGradGuard no_grad;
+  for (const auto arch : {Arch::efficientnet_v2_s, Arch::efficientnet_b0}) {
+    ModelConfig config;
+    config.arch = arch;
+    config.bn_momentum = 1.0;  // one pass gives statistics that fit, so that no layer blows rounding up
+    const auto network = std::make_shared<EfficientNetImpl>(architecture(config, 50));
+    initialize(*network, Init::per_group, 3);
+    const at::Tensor x = test::formula_pictures("x", 8, 64, 64).contiguous(at::MemoryFormat::ChannelsLast);
+    network->train();
+    network->forward(x);
+    network->eval();
+    const at::Tensor plain = network->forward(x);
+    network->fold_batch_norm();
+    const at::Tensor folded = network->forward(x);
+    const double range = (plain.max() - plain.min()).item<double>();
+    EXPECT_LT((folded - plain).abs().max().item<double>(), 1e-4 * range);
+    EXPECT_FALSE(folded.equal(plain)) << "nothing was folded";
+  }
+}
+
+TEST(FoldBatchNorm, LeavesTrainingAlone) {
+  const auto network = test::formula_network(architecture(small(), 7));
+  const auto twin = test::formula_network(architecture(small(), 7));
+  network->fold_batch_norm();
+  const at::Tensor x = test::formula_pictures("x", 4, 16, 16);
+  EXPECT_TRUE(network->forward(x).equal(twin->forward(x)));
+}
+
+TEST(FoldBatchNorm, InBf16) {
+  const torch::NoGradGuard no_grad;
+  const auto network = test::formula_network(architecture(small(), 7));
+  const at::Tensor x = test::formula_pictures("x", 4, 32, 32);
+  network->forward(x);
+  network->eval();
+  const at::Tensor plain = network->forward(x);
+  network->fold_batch_norm(at::kBFloat16);
+  const AutocastGuard autocast(at::kCPU, true);
+  const at::Tensor folded = network->forward(x).to(at::kFloat);
+  const double range = (plain.max() - plain.min()).item<double>();
+  EXPECT_LT((folded - plain).abs().max().item<double>(), 0.05 * range);
+}
+
+TEST(Freeze, WhatIsFrozenKeepsWeightsAndStatistics) {
+  const auto network = test::formula_network(architecture(small(), 7));
+  network->train();
+  network->freeze(2);  // the stem and the first stage
+  const auto before = network->named_buffers();
+  std::map<std::string, at::Tensor> copies;
+  for (const auto& item : before) {
+    copies[item.key()] = item.value().clone();
+  }
+  network->forward(test::formula_pictures("x", 4, 16, 16)).sum().backward();
+  for (const auto& item : network->named_parameters()) {
+    const bool frozen = item.key().starts_with("features.0.") || item.key().starts_with("features.1.");
+    EXPECT_EQ(item.value().grad().defined(), !frozen) << item.key();
+  }
+  for (const auto& item : network->named_buffers()) {
+    const bool frozen = item.key().starts_with("features.0.") || item.key().starts_with("features.1.");
+    EXPECT_EQ(item.value().equal(copies[item.key()]), frozen) << item.key();
+  }
+}
+
+TEST(Freeze, SurvivesEvalAndEndsOnRequest) {
+  const auto network = test::formula_network(architecture(small(), 7));
+  network->freeze(4);
+  network->eval();
+  network->train();
+  EXPECT_TRUE(network->is_training());
+  const at::Tensor x = test::formula_pictures("x", 4, 16, 16);
+  network->forward(x);
+  EXPECT_EQ(network->named_buffers()["features.0.1.num_batches_tracked"].item<std::int64_t>(), 0);
+  network->freeze(0);
+  network->forward(x).sum().backward();
+  EXPECT_EQ(network->named_buffers()["features.0.1.num_batches_tracked"].item<std::int64_t>(), 1);
+  EXPECT_TRUE(network->named_parameters()["features.0.0.weight"].grad().defined());
 }
 
 }  // namespace

@@ -10,55 +10,17 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
-#include "effnetv2/data/synth.h"
-#include "effnetv2/run/evaluation.h"
 #include "effnetv2/run/run_directory.h"
 
 #include "support/temp_dir.h"
+#include "support/tiny_run.h"
 
 namespace effnetv2 {
 namespace {
 
 using ::testing::HasSubstr;
 
-class TrainingTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    clear_stop_request();
-    SynthOptions options;
-    options.images_per_class = 6;
-    write_synthetic_dataset(dir_ / "shapes", options);
-    config_.name = "tiny";
-    config_.device = "cpu";
-    config_.threads = 1;
-    config_.model.stages = std::vector<StageConfig>{{BlockKind::fused_mbconv, 1, 3, 2, 8, 1}};
-    config_.model.stem_channels = 8;
-    config_.model.head_channels = 16;
-    config_.data.root = (dir_ / "shapes").string();
-    config_.data.image_size = 16;
-    config_.train.epochs = 2;
-    config_.train.batch_size = 16;
-  }
-  void TearDown() override { clear_stop_request(); }
-
-  TrainingOutcome train(const std::string& name, StartMode mode = StartMode::create) {
-    return run_training({config_, dir_ / name, mode}, {}, Log::silent());
-  }
-  nlohmann::json json(const std::string& name) const { return nlohmann::json::parse(read_file(dir_.path() / name)); }
-  std::filesystem::path first_image() const {
-    std::vector<std::filesystem::path> images;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path() / "shapes")) {
-      if (entry.path().extension() == ".png") {
-        images.push_back(entry.path());
-      }
-    }
-    std::sort(images.begin(), images.end());
-    return images.front();
-  }
-
-  test::TempDir dir_;
-  ExperimentConfig config_;
-};
+using TrainingTest = test::TinyRun;
 
 TEST_F(TrainingTest, TheStoredConfigStartsTheSameRunAgain) {
   train("a");
@@ -295,24 +257,6 @@ TEST_F(TrainingTest, AStopDuringTheFinalTestIsMadeUpForByResume) {
   EXPECT_EQ(json("a/result.json")["test"]["samples"], 10);
 }
 
-TEST_F(TrainingTest, AStopEndsAnEvaluation) {
-  train("a");
-  EvaluationRequest request;
-  request.run_dir = dir_ / "a";
-  request_stop();
-  EXPECT_FALSE(run_evaluation(request, {}, {}, Log::silent()).has_value());
-}
-
-TEST_F(TrainingTest, OtherImagesAreAllEvaluated) {
-  config_.data.images_per_class = 5;
-  train("a");
-  std::filesystem::copy(dir_ / "shapes", dir_ / "more", std::filesystem::copy_options::recursive);
-  EvaluationRequest request;
-  request.run_dir = dir_ / "a";
-  request.data = dir_ / "more";
-  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent()).value()["samples"], 60);
-}
-
 TEST_F(TrainingTest, AStopBeforeTrainingSavesNothingAndResumesFromTheStart) {
   request_stop();
   EXPECT_EQ(train("a").reason, StopReason::interrupted);
@@ -328,19 +272,6 @@ TEST_F(TrainingTest, MoreClassesThanTheDataAreAllowedFewerAreNot) {
   train("a");
   config_.model.num_classes = 9;
   EXPECT_THROW(train("b"), ConfigError);
-}
-
-TEST_F(TrainingTest, EvaluationOnOtherClassesIsRefused) {
-  train("a");
-  std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);
-  std::filesystem::rename(dir_ / "other" / "circle", dir_ / "other" / "disc");
-  EvaluationRequest request;
-  request.run_dir = dir_ / "a";
-  request.data = dir_ / "other";
-  EXPECT_THROW(run_evaluation(request, {}, {}, Log::silent()), DataError);
-  request.data = dir_ / "shapes";
-  request.split = "all";
-  EXPECT_EQ(run_evaluation(request, {}, {}, Log::silent()).value()["samples"], 60);
 }
 
 TEST(RunDirectory, NextFreeNumbersNeverCollide) {

@@ -1,7 +1,9 @@
 #include "effnetv2/train/trainer.h"
 
 #include <limits>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -288,6 +290,72 @@ TEST_F(TrainerTest, WeightsThatAreNotFiniteAreNeverSaved) {
     rig.network->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
   }
   EXPECT_THROW(rig.trainer.check_weights_finite(), NumericError);
+}
+
+/// Each tensor of the network's features before and after `epochs`; true where it changed.
+std::map<std::string, bool> changes(ExperimentConfig config, std::int64_t epochs) {
+  config.train.epochs = epochs;
+  Rig rig(config);
+  std::map<std::string, at::Tensor> before;
+  for (const auto& [name, tensor] : state_dict(*rig.network)) {
+    before[name] = tensor.clone();
+  }
+  rig.trainer.fit();
+  std::map<std::string, bool> changed;
+  for (const auto& [name, tensor] : state_dict(*rig.network)) {
+    changed[name] = !tensor.equal(before[name]);
+  }
+  return changed;
+}
+
+TEST_F(TrainerTest, AFrozenBackboneDoesNotChange) {
+  ExperimentConfig config = tiny_config();
+  config.train.freeze = "backbone";
+  config.train.optimizer.weight_decay = 0.1;
+  config.train.ema.decay = 0.9;
+  for (const auto& [name, changed] : changes(config, 2)) {
+    EXPECT_EQ(changed, name.starts_with("classifier.")) << name;
+  }
+}
+
+TEST_F(TrainerTest, FrozenStagesDoNotChangeUntilTheyAreThawed) {
+  ExperimentConfig config = tiny_config();
+  config.train.freeze = "stages:1";
+  config.train.unfreeze_at_epoch = 3;
+  for (const auto& [name, changed] : changes(config, 2)) {
+    EXPECT_EQ(changed, !name.starts_with("features.0.") && !name.starts_with("features.1.")) << name;
+  }
+  for (const auto& [name, changed] : changes(config, 3)) {
+    EXPECT_TRUE(changed) << name;
+  }
+}
+
+TEST_F(TrainerTest, ResumeIsExactAroundThawing) {
+  ExperimentConfig config = tiny_config();
+  config.train.freeze = "stages:2";
+  config.train.unfreeze_at_epoch = 2;
+  config.train.backbone_lr_scale = 0.1;
+  expect_resume_is_exact(config);
+}
+
+TEST_F(TrainerTest, TheBackbonesRateIsScaled) {
+  ExperimentConfig config = tiny_config();
+  config.train.epochs = 1;
+  config.train.batch_size = 29;  // one step
+  config.train.optimizer.type = OptimizerType::sgd;
+  config.train.optimizer.momentum = 0.0;
+  const auto step_of = [&](double scale, const std::string& name) {
+    config.train.backbone_lr_scale = scale;
+    Rig rig(config);
+    const at::Tensor weight = rig.network->named_parameters()[name];
+    const at::Tensor before = weight.clone();
+    rig.trainer.fit();
+    return (weight - before).abs().sum().item<double>();
+  };
+  const std::string stem = "features.0.0.weight", classifier = "classifier.1.weight";
+  EXPECT_NEAR(step_of(0.25, stem) / step_of(1.0, stem), 0.25, 1e-3);
+  EXPECT_NEAR(step_of(0.25, classifier) / step_of(1.0, classifier), 1.0, 1e-6);
+  EXPECT_EQ(step_of(0.0, stem), 0.0);
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/data/listing.h"
+#include "effnetv2/train/evaluate.h"
+
+namespace effnetv2 {
+
+/// What an evaluation leaves: eval.json, predictions.csv with a row for each picture, and confusion.csv with a row for
+/// each class of the pictures and a column for each class that was theirs or was predicted.
+class EvaluationFiles {
+ public:
+  /// Makes the folder, so that a place that cannot be written to is known before the work. Throws EnvironmentError.
+  explicit EvaluationFiles(const std::filesystem::path& folder);
+
+  /// files[prediction.index] is the picture; labels are places in listing.classes, or beyond them for outputs that no
+  /// class has.
+  void write(const nlohmann::ordered_json& document, const Listing& listing, const std::vector<ImageFile>& files,
+             const std::vector<Prediction>& predictions) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace effnetv2

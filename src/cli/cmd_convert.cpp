@@ -1,0 +1,62 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/run/subject.h"
+#include "effnetv2/weights/weights_file.h"
+
+#include "commands.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  std::string in, out, checkpoint = "best";
+  CommonOptions common;
+};
+
+int run_convert(const Options& options) {
+  if (!has_weights_extension(options.out)) {
+    throw ConfigError("convert: OUT must end in .safetensors, .pth or .pt, got " + options.out);
+  }
+  const std::filesystem::path in = std::filesystem::is_directory(options.in)
+                                       ? run_weights(options.in, options.checkpoint)
+                                       : std::filesystem::path(options.in);
+  const auto log = options.common.make_log();
+  WeightsFile file = read_weights_file(in);
+  if (!file.taken_from.empty()) {
+    log->info(in.string() + ": taking \"" + file.taken_from + "\" of the checkpoint");
+  }
+  file.metadata.try_emplace("format", "pt");
+  write_weights_file(options.out, file.tensors, file.metadata);
+  std::cout << options.out << ": " << with_commas(static_cast<std::int64_t>(file.tensors.size())) << " tensors from "
+            << in.string() << "\n";
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Run& run) {
+  auto* verb = app.add_subcommand("convert", "turn weights from one kind of file into another");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("in", options->in, "a .safetensors, .pth or .pt file, or a run directory")->required();
+  verb->add_option("out", options->out, "the file to write; its extension decides")->required();
+  verb->add_option("--checkpoint", options->checkpoint, "which weights of the run; the averaged ones if it has an EMA")
+      ->check(CLI::IsMember({"best", "last"}))
+      ->capture_default_str();
+  add_common(*verb, options->common);
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 convert runs/imagenette-32-1 best.pth\n"
+      "  effnetv2 convert efficientnet_v2_s-dd5fe13b.pth s.safetensors\n"
+      "In Python: model.load_state_dict(torch.load(\"best.pth\", weights_only=True)).");
+  verb->callback([options, &run] { run = [options] { return run_convert(*options); }; });
+}
+
+}  // namespace effnetv2::cli

@@ -1,0 +1,108 @@
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/run/prediction.h"
+
+#include "progress_bar.h"
+#include "subject_options.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  SubjectOptions subject;
+  std::vector<std::string> paths;
+  std::int64_t top_k = 5;
+  std::string inputs;
+  bool logits = false, json = false;
+};
+
+void print(const PicturePrediction& prediction) {
+  std::cout << printable(prediction.path) << ":";
+  const char* before = " ";
+  for (const auto& answer : prediction.top) {
+    std::cout << before << printable(answer.name) << " " << fixed(answer.probability, 4);
+    before = "; ";
+  }
+  std::cout << (prediction.error.empty() ? "" : " cannot be read") << "\n";
+}
+
+int run_predict(Options options) {
+  if (options.subject.weights.empty() && !options.paths.empty()) {
+    options.subject.run_dir = options.paths.front();
+    options.paths.erase(options.paths.begin());
+  }
+  PredictionRequest request{options.subject.request("predict"), options.paths, options.top_k, options.logits, {}};
+  if (!options.inputs.empty()) {
+    request.inputs = options.inputs;
+  }
+  if (request.paths.empty()) {
+    throw ConfigError("predict: give the pictures, files or folders");
+  }
+  const auto log = options.subject.common.make_log();
+  ProgressBar bar(*log, "predicting", "img", !options.subject.common.quiet);
+  const char* separator = "[\n";
+  const std::int64_t bad = run_prediction(
+      request,
+      [&](const PicturePrediction& prediction) {
+        if (!prediction.error.empty()) {
+          log->warn(prediction.error);
+        }
+        if (options.json) {
+          std::cout << separator << to_json(prediction).dump();
+          separator = ",\n";
+        } else {
+          print(prediction);
+        }
+      },
+      [&](std::int64_t done, std::int64_t total) {
+        std::cout.flush();
+        bar.update(done, total);
+      },
+      log);
+  bar.finish();
+  if (options.json) {
+    std::cout << (separator[0] == '[' ? "[" : "") << "\n]\n";
+  }
+  if (stop_requested()) {
+    log->info("interrupted");
+    return kExitInterrupted;
+  }
+  if (bad > 0) {
+    throw DataError(std::to_string(bad) + " of the pictures could not be read; the others were answered");
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Run& run) {
+  auto* verb = app.add_subcommand("predict", "say what pictures show");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("paths", options->paths, "RUN_DIR first, unless there is --weights; then pictures, files or folders")
+      ->required();
+  verb->add_option("--top-k", options->top_k, "answers for each picture")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  verb->add_flag("--logits", options->logits, "the network's outputs too (with --json)");
+  verb->add_option("--save-inputs", options->inputs,
+                   "a .safetensors file for the tensors that the network saw, by path");
+  verb->add_flag("--json", options->json, "one JSON document on stdout, a picture a line");
+  add_subject(*verb, options->subject);
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 predict runs/imagenette-32-1 photo.jpg more-photos\n"
+      "  effnetv2 predict --weights efficientnet_v2_s-dd5fe13b.pth --config configs/imagenette-384-eval.json "
+      "--set data.class_names=names.txt photo.jpg --json");
+  verb->callback([options, &run] { run = [options] { return run_predict(*options); }; });
+}
+
+}  // namespace effnetv2::cli

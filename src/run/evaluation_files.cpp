@@ -1,0 +1,71 @@
+#include "effnetv2/run/evaluation_files.h"
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "effnetv2/core/file.h"
+#include "effnetv2/core/text.h"
+
+namespace effnetv2 {
+namespace {
+
+/// The class of an output, or its number where no class has it.
+std::string class_name(const Listing& listing, std::int64_t output) {
+  const auto at = static_cast<std::size_t>(output);
+  return csv_field(at < listing.class_titles.size() ? printable(listing.class_titles[at])
+                                                    : "output " + std::to_string(output));
+}
+
+std::string predictions_csv(const Listing& listing, const std::vector<ImageFile>& files,
+                            const std::vector<Prediction>& predictions) {
+  std::string text = "path,class,predicted,correct,rank,probability,class_probability\n";
+  for (const auto& one : predictions) {
+    text += csv_field(printable(files[static_cast<std::size_t>(one.index)].path)) + "," +
+            class_name(listing, one.label) + "," + class_name(listing, one.predicted) + "," +
+            (one.rank == 0 ? "1," : "0,") + std::to_string(one.rank + 1) + "," + fixed(one.probability, 6) + "," +
+            fixed(one.label_probability, 6) + "\n";
+  }
+  return text;
+}
+
+std::string confusion_csv(const Listing& listing, const std::vector<ImageFile>& files,
+                          const std::vector<Prediction>& predictions) {
+  std::set<std::int64_t> rows, columns;
+  for (const auto& file : files) {
+    rows.insert(file.label);
+    columns.insert(file.label);
+  }
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> counts;
+  for (const auto& one : predictions) {
+    columns.insert(one.predicted);
+    ++counts[{one.label, one.predicted}];
+  }
+  std::string text = "class";
+  for (const auto column : columns) {
+    text += "," + class_name(listing, column);
+  }
+  for (const auto row : rows) {
+    text += "\n" + class_name(listing, row);
+    for (const auto column : columns) {
+      const auto found = counts.find({row, column});
+      text += "," + std::to_string(found == counts.end() ? 0 : found->second);
+    }
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+EvaluationFiles::EvaluationFiles(const std::filesystem::path& folder) : folder_(folder) {
+  make_directories(folder_);
+}
+
+void EvaluationFiles::write(const nlohmann::ordered_json& document, const Listing& listing,
+                            const std::vector<ImageFile>& files, const std::vector<Prediction>& predictions) const {
+  write_file(folder_ / "predictions.csv", predictions_csv(listing, files, predictions));
+  write_file(folder_ / "confusion.csv", confusion_csv(listing, files, predictions));
+  write_file(folder_ / "eval.json", document.dump(2) + "\n");
+}
+
+}  // namespace effnetv2

@@ -1,0 +1,313 @@
+#include "effnetv2/run/evaluation.h"
+
+#include <filesystem>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/stop.h"
+#include "effnetv2/run/prediction.h"
+#include "effnetv2/weights/weights_file.h"
+
+#include "support/tiny_run.h"
+
+namespace effnetv2 {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+class EvaluationTest : public test::TinyRun {
+ protected:
+  EvaluationRequest of_run(const std::string& name) const {
+    EvaluationRequest request;
+    request.subject.run_dir = dir_ / name;
+    return request;
+  }
+  /// The config as a file, for weights without a run.
+  std::filesystem::path config_file() const {
+    return dir_.write("config.json", R"({"device": "cpu", "threads": 1,
+      "model": {"stages": [{"block": "fused_mbconv", "expand": 1, "kernel": 3, "stride": 2, "channels": 8, "layers": 1}],
+                "stem_channels": 8, "head_channels": 16},
+      "data": {"root": "shapes", "image_size": 16}})");
+  }
+  EvaluationRequest of_file(const std::filesystem::path& weights) const {
+    EvaluationRequest request;
+    request.subject.weights = weights;
+    request.subject.config = config_file();
+    request.output = dir_ / "figures";
+    return request;
+  }
+  Json evaluate(const EvaluationRequest& request) const { return run_evaluation(request, {}, Log::silent()).value(); }
+  std::string refusal(const EvaluationRequest& request) const {
+    try {
+      evaluate(request);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "not refused";
+  }
+  /// Lines of a CSV file without quoted fields, by fields.
+  std::vector<std::vector<std::string>> csv(const std::filesystem::path& path) const {
+    std::vector<std::vector<std::string>> rows;
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream fields(line);
+      rows.emplace_back();
+      for (std::string field; std::getline(fields, field, ',');) {
+        rows.back().push_back(field);
+      }
+    }
+    return rows;
+  }
+  /// The run's weights as somebody else's program would have saved them: without names of classes.
+  std::filesystem::path foreign_weights() const {
+    const auto file = read_weights_file(dir_ / "a" / "checkpoints" / "best.safetensors");
+    write_weights_file(dir_ / "foreign.pth", file.tensors);
+    return dir_ / "foreign.pth";
+  }
+};
+
+TEST_F(EvaluationTest, AStopEndsItAndNothingIsWritten) {
+  train("a");
+  request_stop();
+  EXPECT_FALSE(run_evaluation(of_run("a"), {}, Log::silent()).has_value());
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "eval" / "val" / "eval.json"));
+}
+
+TEST_F(EvaluationTest, OtherImagesAreAllEvaluated) {
+  config_.data.images_per_class = 5;
+  train("a");
+  std::filesystem::copy(dir_ / "shapes", dir_ / "more", std::filesystem::copy_options::recursive);
+  auto request = of_run("a");
+  request.data = dir_ / "more";
+  EXPECT_EQ(evaluate(request)["samples"], 60);
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "eval" / "more-all" / "predictions.csv"));
+}
+
+TEST_F(EvaluationTest, OtherClassesAreRefused) {
+  train("a");
+  std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);
+  std::filesystem::rename(dir_ / "other" / "circle", dir_ / "other" / "disc");
+  auto request = of_run("a");
+  request.data = dir_ / "other";
+  EXPECT_THAT(refusal(request), HasSubstr("\"disc\""));
+  request.match_classes = true;
+  EXPECT_THAT(refusal(request), AllOf(HasSubstr("no class named \"disc\""), HasSubstr("--match-classes")));
+  request.match_classes = false;
+  request.data = dir_ / "shapes";
+  request.split = "all";
+  EXPECT_EQ(evaluate(request)["samples"], 60);
+}
+
+TEST_F(EvaluationTest, ItsFilesAddUpToItsFigures) {
+  train("a");
+  auto request = of_run("a");
+  request.split = "all";
+  const Json result = evaluate(request);
+  const auto folder = dir_ / "a" / "eval" / "all";
+  EXPECT_EQ(Json::parse(read_file(folder / "eval.json")), result);
+  EXPECT_EQ(result["files"], folder.string());
+  EXPECT_LE(result["top1_interval"][0], result["top1"]);
+  EXPECT_GE(result["top1_interval"][1], result["top1"]);
+
+  const auto predictions = csv(folder / "predictions.csv");
+  EXPECT_THAT(predictions[0], testing::ElementsAre("path", "class", "predicted", "correct", "rank", "probability",
+                                                   "class_probability"));
+  ASSERT_EQ(predictions.size(), 61u);
+  std::map<std::string, int> samples, hits;
+  int top1 = 0, top5 = 0;
+  double loss = 0.0;
+  for (std::size_t i = 1; i < predictions.size(); ++i) {
+    const auto& row = predictions[i];
+    EXPECT_TRUE(row[0].starts_with(row[1] + "/")) << row[0];
+    EXPECT_EQ(row[3] == "1", row[1] == row[2]);
+    EXPECT_EQ(row[3] == "1", row[4] == "1");
+    EXPECT_GE(std::stod(row[5]), std::stod(row[6]));
+    ++samples[row[1]];
+    hits[row[1]] += row[3] == "1" ? 1 : 0;
+    top1 += row[3] == "1" ? 1 : 0;
+    top5 += std::stoi(row[4]) <= 5 ? 1 : 0;
+    loss -= std::log(std::stod(row[6]));
+  }
+  EXPECT_NEAR(result["top1"].get<double>(), top1 / 60.0, 1e-12);
+  EXPECT_NEAR(result["top5"].get<double>(), top5 / 60.0, 1e-12);
+  EXPECT_NEAR(result["loss"].get<double>(), loss / 60.0, 1e-4);
+
+  const auto confusion = csv(folder / "confusion.csv");
+  ASSERT_EQ(confusion.size(), 11u);
+  for (std::size_t row = 1; row < confusion.size(); ++row) {
+    const std::string& name = confusion[row][0];
+    EXPECT_EQ(confusion[0][row], name) << "rows and columns in the same order";
+    int sum = 0;
+    for (std::size_t column = 1; column < confusion[row].size(); ++column) {
+      sum += std::stoi(confusion[row][column]);
+    }
+    EXPECT_EQ(sum, samples[name]);
+    EXPECT_EQ(std::stoi(confusion[row][row]), hits[name]);
+    EXPECT_NEAR(result["per_class"][row - 1]["top1"].get<double>(), hits[name] / 6.0, 1e-12);
+    if (result["per_class"][row - 1]["predicted"] == 0) {
+      EXPECT_TRUE(result["per_class"][row - 1]["precision"].is_null());
+    }
+  }
+}
+
+TEST_F(EvaluationTest, AFileWithItsConfigGivesTheRunsFigures) {
+  train("a");
+  const Json of_the_run = evaluate(of_run("a"));
+  const Json of_the_file = evaluate(of_file(dir_ / "a" / "checkpoints" / "best.safetensors"));
+  const Json of_a_foreign_file = evaluate(of_file(foreign_weights()));
+  for (const char* key : {"samples", "loss", "top1", "top5", "per_class"}) {
+    EXPECT_EQ(of_the_run[key], of_the_file[key]) << key;
+    EXPECT_EQ(of_the_run[key], of_a_foreign_file[key]) << key;
+  }
+}
+
+TEST_F(EvaluationTest, SomeOfTheClassesAreFoundByName) {
+  train("a");
+  std::filesystem::create_directory(dir_ / "some");
+  for (const char* name : {"cross", "stripes", "circle"}) {
+    std::filesystem::copy(dir_ / "shapes" / name, dir_ / "some" / name, std::filesystem::copy_options::recursive);
+  }
+  auto all = of_run("a");
+  all.split = "all";
+  const Json whole = evaluate(all);
+  for (const bool foreign : {false, true}) {
+    auto request = foreign ? of_file(foreign_weights()) : of_run("a");
+    request.data = dir_ / "some";
+    EXPECT_THAT(refusal(request), HasSubstr("--match-classes"));
+    request.match_classes = true;
+    if (foreign) {
+      EXPECT_THAT(refusal(request), HasSubstr("data.class_names"));
+      std::string names;
+      for (const auto& row : whole["per_class"]) {
+        names += row["name"].get<std::string>() + " the " + row["name"].get<std::string>() + "\n";
+      }
+      request.subject.sets = {"data.class_names=" + dir_.write("names.txt", names).string()};
+    }
+    const Json some = evaluate(request);
+    EXPECT_EQ(some["samples"], 18);
+    ASSERT_EQ(some["per_class"].size(), 3u);
+    for (const auto& row : some["per_class"]) {
+      bool found = false;
+      for (const auto& same : whole["per_class"]) {
+        const std::string name = (foreign ? "the " : "") + same["name"].get<std::string>();
+        if (row["name"] == name) {
+          EXPECT_EQ(row["top1"], same["top1"]);
+          found = true;
+        }
+      }
+      EXPECT_TRUE(found) << row["name"];
+    }
+  }
+}
+
+TEST_F(EvaluationTest, MoreOutputsThanClassesAreAllowedWhereTheyWereTrained) {
+  config_.model.num_classes = 30;
+  train("a");
+  EXPECT_EQ(evaluate(of_run("a"))["per_class"].size(), 10u);
+}
+
+TEST_F(EvaluationTest, WeightsOfAnotherArchitectureAreListedAndNamed) {
+  train("a");
+  auto request = of_file(dir_ / "a" / "checkpoints" / "best.safetensors");
+  request.subject.sets = {"model.stem_channels=16"};
+  EXPECT_THAT(refusal(request), AllOf(HasSubstr("other shape"), HasSubstr("features.0.0.weight has [8, 3, 3, 3]")));
+}
+
+// ---- predict
+
+class PredictionTest : public EvaluationTest {
+ protected:
+  std::vector<PicturePrediction> predict(const PredictionRequest& request, std::int64_t bad = 0) const {
+    std::vector<PicturePrediction> results;
+    EXPECT_EQ(run_prediction(
+                  request, [&](const auto& one) { results.push_back(one); }, {}, Log::silent()),
+              bad);
+    return results;
+  }
+  PredictionRequest request(std::vector<std::string> paths) const {
+    PredictionRequest request;
+    request.subject.run_dir = dir_ / "a";
+    request.paths = std::move(paths);
+    return request;
+  }
+};
+
+TEST_F(PredictionTest, AnswersAreThoseOfTheEvaluation) {
+  train("a");
+  auto all = of_run("a");
+  all.split = "all";
+  evaluate(all);
+  std::map<std::string, std::string> expected;
+  for (const auto& row : csv(dir_ / "a" / "eval" / "all" / "predictions.csv")) {
+    expected[(dir_ / "shapes" / row[0]).string()] = row[2];
+  }
+  const auto results = predict(request({(dir_ / "shapes").string()}));
+  ASSERT_EQ(results.size(), 60u);
+  EXPECT_TRUE(std::is_sorted(results.begin(), results.end(), [](auto& a, auto& b) { return a.path < b.path; }));
+  for (const auto& one : results) {
+    ASSERT_EQ(one.top.size(), 5u);
+    EXPECT_EQ(one.top[0].name, expected[one.path]) << one.path;
+    for (std::size_t i = 1; i < one.top.size(); ++i) {
+      EXPECT_GE(one.top[i - 1].probability, one.top[i].probability);
+    }
+  }
+}
+
+TEST_F(PredictionTest, TheOrderIsThatOfThePathsAndBatchesDoNotMatter) {
+  train("a");
+  const auto folder = predict(request({(dir_ / "shapes").string()}));
+  auto one_by_one = request({folder[7].path, folder[3].path, folder[7].path});
+  one_by_one.subject.sets = {"train.batch_size=1"};
+  one_by_one.top_k = 100;
+  one_by_one.logits = true;
+  const auto some = predict(one_by_one);
+  ASSERT_EQ(some.size(), 3u);
+  EXPECT_EQ(some[0].path, folder[7].path);
+  EXPECT_EQ(some[1].path, folder[3].path);
+  ASSERT_EQ(some[0].top.size(), 10u) << "no more answers than outputs";
+  EXPECT_EQ(some[0].logits.size(), 10u);
+  EXPECT_EQ(some[0].logits, some[2].logits);
+  EXPECT_NEAR(some[0].top[0].probability, folder[7].top[0].probability, 1e-5);
+}
+
+TEST_F(PredictionTest, ABadPictureIsSaidAndTheOthersAnswered) {
+  train("a");
+  const auto bad = dir_.write("bad.jpg", "no picture").string();
+  const auto good = first_image().string();
+  const auto results = predict(request({good, bad, good}), 1);
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_THAT(results[1].error, HasSubstr("bad.jpg"));
+  EXPECT_TRUE(results[1].top.empty());
+  EXPECT_FALSE(results[2].top.empty());
+  const Json element = to_json(results[1]);
+  EXPECT_EQ(element["path"], bad);
+  EXPECT_TRUE(element["top"].empty());
+  EXPECT_EQ(predict(request({bad}), 1).size(), 1u) << "a batch without a picture";
+}
+
+TEST_F(PredictionTest, PathsThatDoNotExistAreRefusedFirst) {
+  train("a");
+  std::filesystem::create_directory(dir_ / "none");
+  EXPECT_THROW(predict(request({first_image().string(), (dir_ / "gone.png").string()})), DataError);
+  EXPECT_THROW(predict(request({(dir_ / "none").string()})), DataError);
+}
+
+TEST_F(PredictionTest, WhatTheNetworkSawCanBeSaved) {
+  train("a");
+  auto asked = request({first_image().string()});
+  asked.inputs = dir_ / "inputs.safetensors";
+  predict(asked);
+  const SafetensorsFile file(dir_ / "inputs.safetensors");
+  EXPECT_EQ(file.tensor(first_image().string()).sizes(), (std::vector<std::int64_t>{3, 16, 16}));
+}
+
+}  // namespace
+}  // namespace effnetv2

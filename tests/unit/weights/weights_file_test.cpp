@@ -1,0 +1,101 @@
+#include "effnetv2/weights/weights_file.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+#include "effnetv2/model/efficientnet.h"
+#include "effnetv2/weights/recognise.h"
+#include "effnetv2/weights/state_dict.h"
+
+#include "support/temp_dir.h"
+#include "support/tensors.h"
+
+namespace effnetv2 {
+namespace {
+
+using test::every_kind;
+using test::same_bits;
+using test::TempDir;
+using testing::HasSubstr;
+
+const std::string kGolden = std::string(EFFNETV2_SOURCE_DIR) + "/tests/golden/";
+
+std::string refusal(const std::filesystem::path& path) {
+  try {
+    read_weights_file(path);
+  } catch (const CheckpointError& e) {
+    EXPECT_THAT(e.what(), HasSubstr(path.string()));
+    return e.what();
+  }
+  return "not refused";
+}
+
+TEST(WeightsFile, EachKindConvertsIntoTheOthersToTheBit) {
+  const TempDir folder;
+  const NamedTensors tensors = every_kind();
+  write_weights_file(folder / "a.pth", tensors, {{"classes", "[]"}});
+  const WeightsFile a = read_weights_file(folder / "a.pth");
+  write_weights_file(folder / "b.SafeTensors", a.tensors, a.metadata);
+  const WeightsFile b = read_weights_file(folder / "b.SafeTensors");
+  write_weights_file(folder / "c.pt", b.tensors, b.metadata);
+  const WeightsFile c = read_weights_file(folder / "c.pt");
+  EXPECT_EQ(c.metadata, (Metadata{{"classes", "[]"}}));
+  EXPECT_EQ(read_file(folder / "a.pth"), read_file(folder / "c.pt"));
+  ASSERT_EQ(c.tensors.size(), tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    EXPECT_EQ(c.tensors[i].first, tensors[i].first);
+    EXPECT_TRUE(same_bits(c.tensors[i].second, tensors[i].second)) << tensors[i].first;
+  }
+}
+
+TEST(WeightsFile, TellsTheKindByContent) {
+  const TempDir folder;
+  write_weights_file(folder / "a.pth", every_kind());
+  std::filesystem::rename(folder / "a.pth", folder / "weights");
+  EXPECT_EQ(read_weights_file(folder / "weights").tensors.size(), every_kind().size());
+}
+
+TEST(WeightsFile, ADamagedByteOfOursIsFoundInEitherKind) {
+  const TempDir folder;
+  for (const char* name : {"a.safetensors", "a.pth"}) {
+    write_weights_file(folder / name, {{"w", at::ones({1000})}});
+    std::string bytes = read_file(folder / name);
+    const auto data = bytes.find(std::string("\x00\x00\x80\x3f", 4) + std::string("\x00\x00\x80\x3f", 4));
+    bytes[data + 2] ^= 1;
+    folder.write(name, bytes);
+    EXPECT_THAT(refusal(folder / name), HasSubstr("checksum")) << name;
+  }
+}
+
+TEST(WeightsFile, OldAndOtherFilesAreSaid) {
+  const TempDir folder;
+  EXPECT_THAT(refusal(kGolden + "torch_1.13_legacy.pth"), HasSubstr("before 1.6"));
+  EXPECT_THAT(refusal(kGolden + "torch_2.15_legacy.pth"), HasSubstr("torch.save(torch.load(file), file)"));
+  EXPECT_THAT(refusal(folder.write("x.pth", "hello")), HasSubstr("zip archive"));
+  EXPECT_THAT(refusal(folder.write("x.safetensors", "hello")), HasSubstr("safetensors"));
+  EXPECT_THAT(refusal(folder.write("empty", "")), HasSubstr("safetensors"));
+  EXPECT_THROW(write_weights_file(folder / "x.onnx", every_kind()), CheckpointError);
+}
+
+TEST(Recognise, NamesThePublishedArchitectures) {
+  for (const Arch arch :
+       {Arch::efficientnet_v2_s, Arch::efficientnet_v2_m, Arch::efficientnet_v2_l, Arch::efficientnet_b0}) {
+    ModelConfig model;
+    model.arch = arch;
+    EXPECT_EQ(recognise(state_dict(EfficientNetImpl(architecture(model, 7)))), arch);
+  }
+  ModelConfig changed;
+  changed.depth_mult = 0.5;
+  EXPECT_EQ(recognise(state_dict(EfficientNetImpl(architecture(changed, 7)))), std::nullopt);
+  changed.depth_mult = 1.0;
+  changed.width_mult = 0.5;
+  EXPECT_EQ(recognise(state_dict(EfficientNetImpl(architecture(changed, 7)))), std::nullopt);
+  EXPECT_EQ(recognise({}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace effnetv2
