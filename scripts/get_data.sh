@@ -13,13 +13,9 @@ imagenette_url=https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz
 imagenette_md5=3df6f0d01a2c9592104656642f5e78a3
 birds_page=https://www.kaggle.com/datasets/arjunbasandrai/25-indian-bird-species-with-226k-images
 
-say() { echo "get_data: $*" >&2; }
-fail() {
-  local code=$1 line
-  shift
-  for line in "$@"; do say "$line"; done
-  exit "$code"
-}
+me=get_data
+# shellcheck source=scripts/fetch.sh
+source "$repo/scripts/fetch.sh"
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
@@ -34,17 +30,6 @@ say_how() {
 # ---- Imagenette
 
 imagenette_is_whole() { [[ -d $1/train/n01440764 && -d $1/val/n01440764 ]]; }
-
-# download URL FILE: continues FILE if some of it is there.
-download() {
-  if command -v curl >/dev/null; then
-    curl --fail --location --retry 3 --continue-at - --output "$2" "$1"
-  elif command -v wget >/dev/null; then
-    wget --tries=3 --continue --output-document="$2" "$1"
-  else
-    fail 6 "neither curl nor wget is installed" "by hand: get $1 and unpack it, so that $dir/train and $dir/val are there"
-  fi
-}
 
 has_checksum() { [[ $(md5sum <"$1") == "$imagenette_md5 "* ]]; }
 

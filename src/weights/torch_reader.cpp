@@ -214,7 +214,7 @@ class Builder {
       throw Defect{"the tensor " + in_quotes(name) + " of bool holds bytes other than 0 and 1"};
     }
     char* data = const_cast<char*>(bytes.data());
-    if (reinterpret_cast<std::uintptr_t>(data) % width == 0) {
+    if (bytes.empty() || reinterpret_cast<std::uintptr_t>(data) % width == 0) {
       return {dtype, elements, data, file_.owner()};
     }
     const at::Tensor copy = at::empty({elements}, dtype);

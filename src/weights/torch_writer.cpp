@@ -102,7 +102,7 @@ std::string pickle_of(const std::filesystem::path& path, const NamedTensors& ten
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors, const Metadata& metadata) {
   const std::string pickle = pickle_of(path, tensors);
   AtomicFile file(path);
-  ZipWriter zip(file);
+  ZipWriter zip([&](std::string_view bytes) { file.write(bytes); });
   try {
     zip.add("archive/data.pkl", pickle);
     zip.add("archive/byteorder", "little");

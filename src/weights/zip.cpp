@@ -198,7 +198,7 @@ std::vector<ZipEntry> read_zip(std::string_view file) {
 }
 
 void ZipWriter::write(std::string_view bytes) {
-  file_.write(bytes);
+  sink_(bytes);
   offset_ += bytes.size();
 }
 

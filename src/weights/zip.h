@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-#include "effnetv2/core/file.h"
 
 namespace effnetv2 {
 
@@ -28,7 +28,10 @@ std::vector<ZipEntry> read_zip(std::string_view file);
 /// entries give equal files. ZIP64 where sizes ask for it.
 class ZipWriter {
  public:
-  explicit ZipWriter(AtomicFile& file) : file_(file) {}
+  using Sink = std::function<void(std::string_view)>;
+
+  /// `sink` takes the archive's bytes in order.
+  explicit ZipWriter(Sink sink) : sink_(std::move(sink)) {}
 
   void add(const std::string& name, std::string_view bytes);
   /// Writes the directory; nothing can be added afterwards.
@@ -42,7 +45,7 @@ class ZipWriter {
   };
   void write(std::string_view bytes);
 
-  AtomicFile& file_;
+  Sink sink_;
   std::uint64_t offset_ = 0;
   std::vector<Written> entries_;
 };

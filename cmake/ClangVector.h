@@ -1,4 +1,4 @@
-// Included before every file that clang-tidy reads, and by no compiler.
+// Included before every file that clang reads (the presets tidy and fuzz), and by no other compiler.
 //
 // LibTorch 1.13 has members of type std::vector<IValue> where IValue is not complete yet. In C++20 a vector's members
 // are constexpr, and clang, unlike gcc, looks into constexpr members at once: it cannot read the header. With members

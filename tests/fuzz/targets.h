@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+
+#include <ATen/ATen.h>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/weights/safetensors.h"
+#include "effnetv2/weights/torch_file.h"
+
+#include "support/torch_archive.h"
+
+namespace effnetv2::fuzz {
+
+/// Reads `bytes` as a file of one kind, every tensor of it: either that works or it is a CheckpointError of one line.
+template <typename Read>
+void expect_read_or_refused(const Read& read) {
+  try {
+    for (const auto& [name, tensor] : read()) {
+      tensor.clone();
+    }
+  } catch (const CheckpointError& e) {
+    if (std::string_view(e.what()).find('\n') != std::string_view::npos) {
+      __builtin_trap();
+    }
+  }
+}
+
+inline void safetensors(const std::string& bytes) {
+  expect_read_or_refused([&] {
+    const SafetensorsFile file(FileBytes("fuzz", bytes));
+    NamedTensors tensors;
+    for (const auto& name : file.names()) {
+      tensors.emplace_back(name, file.tensor(name));
+    }
+    return tensors;
+  });
+}
+
+inline void torch_file(const std::string& bytes) {
+  expect_read_or_refused([&] { return read_torch_file(FileBytes("fuzz", bytes)).tensors; });
+}
+
+/// A whole archive around the pickle, whose checksum therefore fits: what a hostile writer would do.
+inline void torch_pickle(const std::string& pickle) {
+  torch_file(test::zip_of({{"x/data.pkl", pickle},
+                           {"x/data/0", std::string(24, '\1')},
+                           {"x/data/1", std::string(8, '\0')},
+                           {"x/data/2", ""}}));
+}
+
+}  // namespace effnetv2::fuzz
