@@ -4,7 +4,8 @@
     scripts/compare_torchvision.py PROGRAM PICTURES [--models s m l b0] [--few N] [--threads N] [-o REPORT.json]
 
 For each model torchvision makes a network of 1000 classes with random weights whose BatchNorm has seen photographs, so
-that logits differ between pictures, and saves it with torch.save. PROGRAM reads that file. S answers every picture of
+that logits differ between pictures, and saves it with torch.save. PROGRAM reads that file, and converts it to
+.safetensors and back. S answers every picture of
 the folder PICTURES, the others the first N. The transform is torchvision's own preset for the published weights. Run it
 under any Python that has torch and torchvision; exits 1 if a bound is broken.
 """
@@ -98,6 +99,30 @@ def read_safetensors(path):
     return tensors
 
 
+def round_trip_is_exact(program, weights, folder):
+    """.pth -> .safetensors -> .pth: bits, names and order, loaded by torch and, where there is one, by safetensors."""
+    middle, end = folder / "middle.safetensors", folder / "end.pth"
+    for source, target in ((weights, middle), (middle, end)):
+        subprocess.run([program, "convert", str(source), str(target)], check=True, stdout=subprocess.DEVNULL)
+    before, after = torch.load(weights), torch.load(end, weights_only=True)
+    states = [after]
+    try:
+        from safetensors.torch import load_file
+
+        loaded = load_file(middle)
+        states.append({name: loaded[name] for name in before})
+    except ImportError:
+        pass
+
+    def bits(tensor):
+        return tensor.dtype, tensor.shape, tensor.contiguous().numpy().tobytes()
+
+    network = getattr(torchvision.models, MODELS[weights.stem][0])()
+    network.load_state_dict(after, strict=True)
+    return all(list(state) == list(before) and all(bits(state[n]) == bits(before[n]) for n in before)
+               for state in states)
+
+
 def wrong_orders(ours, theirs, gap):
     """Pictures whose first five differ although each is further than `gap` from the next."""
     wrong = 0
@@ -137,6 +162,7 @@ def compare(program, model, paths, threads, folder):
         "largest_logit_difference": difference,
         "relative_difference": difference / value_range,
         "torchvision_with_itself_in_channels_last": (again - theirs).abs().max().item() / value_range,
+        "round_trip_is_exact": round_trip_is_exact(program, weights, folder),
         "wrong_top5_orders": wrong_orders(ours, theirs, 2 * difference),
         "seconds_ours": seconds,
     }
@@ -144,6 +170,7 @@ def compare(program, model, paths, threads, folder):
         result["largest_input_difference"] <= INPUT_BOUND
         and result["relative_difference"] <= LOGIT_BOUND
         and result["wrong_top5_orders"] == 0
+        and result["round_trip_is_exact"]
     )
     return result
 

@@ -122,7 +122,7 @@ std::vector<double> bench_train(const BenchRequest& request, at::Device device, 
 std::vector<double> bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
-  network->eval();
+  prepare_for_inference(*network, config.precision);
   const c10::InferenceMode inference;
   const Batch batch =
       random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);

@@ -90,6 +90,11 @@ void load_weights(EfficientNetImpl& network, const std::filesystem::path& path) 
   load_weights(network, read_weights_file(path), path);
 }
 
+void prepare_for_inference(EfficientNetImpl& network, Precision precision) {
+  network.eval();
+  network.fold_batch_norm(precision == Precision::bf16 ? at::kBFloat16 : at::kFloat);
+}
+
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
                   const std::vector<std::string>& classes) {
   write_weights_file(path, state_dict(network),

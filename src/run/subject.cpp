@@ -73,8 +73,7 @@ Subject open_subject(const SubjectRequest& request, Log& log) {
 std::shared_ptr<EfficientNetImpl> inference_network(const Subject& subject) {
   auto network = build_network(subject.config);
   load_weights(*network, subject.weights, subject.weights_path);
-  network->eval();
-  network->fold_batch_norm(subject.config.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat);
+  prepare_for_inference(*network, subject.config.precision);
   return network;
 }
 

@@ -8,7 +8,6 @@ get_data=$repo/scripts/get_data.sh
 bin=$temp/bin
 sets=$temp/sets
 export CALLS=$temp/calls
-mkdir "$bin"
 touch "$CALLS"
 
 # The archive as it lies on the server, and the checksum of this very file.
@@ -19,26 +18,8 @@ tar -czf "$temp/good.tgz" -C "$temp/made" imagenette2-320
 tar -czf "$temp/odd.tgz" -C "$temp/made/imagenette2-320" train
 export SERVED=$temp/good.tgz
 
-# stand_in NAME: writes a program from stdin.
-stand_in() {
-  {
-    echo '#!/usr/bin/env bash'
-    cat
-  } >"$bin/$1"
-  chmod +x "$bin/$1"
-}
-# Sends what is missing of $SERVED, STOP_AFTER bytes at most.
-stand_in curl <<'SCRIPT'
-echo "curl $*" >>"$CALLS"
-while (($# > 1)); do
-  [[ $1 != --output ]] || file=$2
-  shift
-done
-have=$(stat -c %s "$file" 2>/dev/null || echo 0)
-tail -c "+$((have + 1))" "$SERVED" | head -c "${STOP_AFTER:-1000000}" >>"$file"
-exit "${CURL_CODE:-0}"
-SCRIPT
-stand_in md5sum <<'SCRIPT'
+stand_in_curl "$bin"
+stand_in "$bin/md5sum" <<'SCRIPT'
 cmp -s - "${GOOD:-$SERVED}" && echo "3df6f0d01a2c9592104656642f5e78a3  -" || echo "0123456789abcdef0123456789abcdef  -"
 SCRIPT
 get() { PATH=$bin:$PATH "$get_data" "$@"; }

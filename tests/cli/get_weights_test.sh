@@ -6,26 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bin=$temp/bin
 dir=$temp/weights
-mkdir "$bin"
-stand_in() {
-  {
-    echo '#!/usr/bin/env bash'
-    cat
-  } >"$bin/$1"
-  chmod +x "$bin/$1"
-}
-# Sends "published weights", or as much of that as STOP_AFTER says.
-stand_in curl <<'SCRIPT'
-echo "$*" >>"${CALLS:-/dev/null}"
-while (($# > 1)); do
-  [[ $1 != --output ]] || file=$2
-  shift
-done
-have=$(stat -c %s "$file" 2>/dev/null || echo 0)
-printf '%s' "${SERVED:-published weights}" | tail -c "+$((have + 1))" | head -c "${STOP_AFTER:-1000}" >>"$file"
-exit "${CURL_CODE:-0}"
-SCRIPT
-stand_in sha256sum <<'SCRIPT'
+export SERVED=$temp/published
+printf 'published weights' >"$SERVED"
+stand_in_curl "$bin"
+stand_in "$bin/sha256sum" <<'SCRIPT'
 [[ $(cat) == "published weights" ]] && echo "dd5fe13b0000  -" || echo "012345670000  -"
 SCRIPT
 get() { PATH=$bin:$PATH "$repo/scripts/get_weights.sh" "$@"; }
@@ -56,9 +40,11 @@ expect_exit 0 get v2_s "$dir"
 [[ ! -s $CALLS ]] || fail "it was fetched again"
 
 # something else came, or lies there
+printf 'something else' >"$SERVED"
 expect_exit 6 get b0 "$dir"
 expect_contains "$errors" "it was removed"
 echo damaged >"$dir/efficientnet_v2_s-dd5fe13b.pth"
 expect_exit 6 get v2_s "$dir"
 expect_contains "$errors" "not what was published"
 expect_file "$dir/efficientnet_v2_s-dd5fe13b.pth"
+echo "get_weights: ok"

@@ -66,3 +66,27 @@ wait_for() {
     sleep 0.05
   done
 }
+
+# stand_in PATH: writes a program from stdin, which stands in for another or for ours.
+stand_in() {
+  mkdir -p "$(dirname "$1")"
+  {
+    echo '#!/usr/bin/env bash'
+    cat
+  } >"$1"
+  chmod +x "$1"
+}
+# A curl that sends what is missing of the file $SERVED, $STOP_AFTER bytes at most, notes its arguments in $CALLS and exits
+# with $CURL_CODE. The first argument is the folder it goes to.
+stand_in_curl() {
+  stand_in "$1/curl" <<'SCRIPT'
+echo "curl $*" >>"${CALLS:-/dev/null}"
+while (($# > 1)); do
+  [[ $1 != --output ]] || file=$2
+  shift
+done
+have=$(stat -c %s "$file" 2>/dev/null || echo 0)
+tail -c "+$((have + 1))" "$SERVED" | head -c "${STOP_AFTER:-1000000}" >>"$file"
+exit "${CURL_CODE:-0}"
+SCRIPT
+}

@@ -14,15 +14,6 @@ touch "$calls"
 export CALLS=$calls
 unset EFFNETV2_SKIP_SETUP
 
-# stand_in PATH: writes a program from stdin.
-stand_in() {
-  mkdir -p "$(dirname "$1")"
-  {
-    echo '#!/usr/bin/env bash'
-    cat
-  } >"$1"
-  chmod +x "$1"
-}
 with_stand_ins() { PATH=$bin:$PATH "$@"; }
 
 # ---- setup.sh

@@ -127,3 +127,4 @@ done
 refused "$golden/torch_1.13_legacy.pth" "before 1.6"
 refused "$golden/torch_2.15_module.pth" "torch.nn.modules.linear.Linear"
 refused "$golden/torch_2.15_script.pt" "TorchScript"
+echo "weights: ok"
