@@ -34,6 +34,13 @@ def prepared(path, data):
     return functional.normalize(functional.to_tensor(image), data["mean"], data["std"])
 
 
+def class_names(path):
+    """What the weights' metadata holds, in the order of the outputs."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return json.loads(header["__metadata__"]["classes"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
@@ -44,16 +51,17 @@ def main():
     config = json.loads((options.run_dir / "config.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        command = [options.program, "eval", str(options.run_dir), "--json", "--quiet", "-o", str(folder)]
+        command = [options.program, "eval", str(options.run_dir), "--json", "--quiet", "-o", str(folder),
+                   "--set", "data.class_names=null"]
         ours = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         subprocess.run([options.program, "convert", str(options.run_dir), str(folder / "best.pth")], check=True,
                        stdout=subprocess.DEVNULL)
+        names = class_names(options.run_dir / "checkpoints" / "best.safetensors")
         state = torch.load(folder / "best.pth", weights_only=True)
         rows = list(csv.DictReader((folder / "predictions.csv").open(newline="")))
     network = getattr(torchvision.models, config["model"]["arch"])(num_classes=config["model"]["num_classes"])
     network.load_state_dict(state, strict=True)
     network.eval()
-    names = sorted({row["class"] for row in rows}, key=str.encode)
     root = pathlib.Path(config["data"]["root"])
     hits = same = 0
     with torch.no_grad():

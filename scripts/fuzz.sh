@@ -22,14 +22,17 @@ case ${1:-} in
   --merge)
     for target in "${all[@]}"; do
       mkdir -p "$found/$target/corpus"
-      "build/fuzz/fuzz_$target" -merge=1 -max_len=$max_length "$committed/$target" "$found/$target/corpus"
+      "build/fuzz/fuzz_$target" -merge=1 -max_len=$max_length "$committed/$target" "$found/$target/corpus" tests/golden
     done
     exit 0
     ;;
   '' | -h | --help | *[!0-9]*)
-    usage
-    [[ ${1:-} == -h || ${1:-} == --help ]]
-    exit
+    if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+      usage
+      exit 0
+    fi
+    usage >&2
+    exit 2
     ;;
 esac
 
@@ -42,5 +45,5 @@ for target in "$@"; do
   mkdir -p "$found/$target/corpus"
   echo "fuzz: $target for $seconds s"
   "build/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=$max_length -timeout=20 -rss_limit_mb=2048 \
-    -artifact_prefix="$found/$target/" -print_final_stats=1 "$found/$target/corpus" "$committed/$target"
+    -artifact_prefix="$found/$target/" -print_final_stats=1 "$found/$target/corpus" "$committed/$target" tests/golden
 done

@@ -19,7 +19,7 @@ declare -A files=(
 declare -A settings=(
   [v2_s]=''
   [v2_m]='model.arch=efficientnet_v2_m data.image_size=480 data.resize_size=480'
-  [v2_l]='model.arch=efficientnet_v2_l data.image_size=480 data.resize_size=480 data.interpolation=bicubic data.mean=[0.5,0.5,0.5] data.std=[0.5,0.5,0.5]'
+  [v2_l]='model.arch=efficientnet_v2_l data.image_size=480 data.resize_size=480 data.interpolation=bicubic "data.mean=[0.5,0.5,0.5]" "data.std=[0.5,0.5,0.5]"'
   [b0]='model.arch=efficientnet_b0 data.image_size=224 data.resize_size=256 data.interpolation=bicubic'
 )
 
@@ -55,7 +55,8 @@ say_how() {
   echo "$path is there. Now:"
   echo "  effnetv2 eval --weights $(printf %q "$path") --config configs/imagenette-384-eval.json \\"
   echo "      --data IMAGENETTE/val --match-classes --set data.class_names=NAMES${settings[$model]:+ ${settings[$model]}}"
-  echo "NAMES is ImageNet's list of synsets, LOC_synset_mapping.txt: a line for each of the 1000 classes, in their order."
+  echo "NAMES is ImageNet's list of synsets, a line \"n01440764 tench, Tinca tinca\" for each of the 1000 classes, in their order:"
+  echo "LOC_synset_mapping.txt of ImageNet's page at Kaggle."
 }
 
 if [[ -f $path ]]; then

@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -7,9 +6,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/text.h"
-#include "effnetv2/run/subject.h"
-#include "effnetv2/weights/weights_file.h"
+#include "effnetv2/run/conversion.h"
 
 #include "commands.h"
 
@@ -22,21 +19,7 @@ struct Options {
 };
 
 int run_convert(const Options& options) {
-  if (!has_weights_extension(options.out)) {
-    throw ConfigError("convert: OUT must end in .safetensors, .pth or .pt, got " + options.out);
-  }
-  const std::filesystem::path in = std::filesystem::is_directory(options.in)
-                                       ? run_weights(options.in, options.checkpoint)
-                                       : std::filesystem::path(options.in);
-  const auto log = options.common.make_log();
-  WeightsFile file = read_weights_file(in);
-  if (!file.taken_from.empty()) {
-    log->info(in.string() + ": taking \"" + file.taken_from + "\" of the checkpoint");
-  }
-  file.metadata.try_emplace("format", "pt");
-  write_weights_file(options.out, file.tensors, file.metadata);
-  std::cout << options.out << ": " << with_commas(static_cast<std::int64_t>(file.tensors.size())) << " tensors from "
-            << in.string() << "\n";
+  std::cout << convert_weights(options.in, options.out, options.checkpoint) << "\n";
   return kExitDone;
 }
 

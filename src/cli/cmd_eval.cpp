@@ -11,14 +11,14 @@
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/evaluation.h"
 
+#include "model_options.h"
 #include "progress_bar.h"
-#include "subject_options.h"
 
 namespace effnetv2::cli {
 namespace {
 
 struct Options {
-  SubjectOptions subject;
+  ModelOptions model;
   std::string data, split, output;
   bool match_classes = false, json = false;
 };
@@ -45,7 +45,7 @@ void print_table(const nlohmann::ordered_json& result) {
 
 int run_eval(const Options& options) {
   EvaluationRequest request;
-  request.subject = options.subject.request("eval");
+  request.model = options.model.request("eval");
   request.match_classes = options.match_classes;
   if (!options.data.empty()) {
     request.data = options.data;
@@ -56,8 +56,8 @@ int run_eval(const Options& options) {
   if (!options.output.empty()) {
     request.output = options.output;
   }
-  const auto log = options.subject.common.make_log();
-  ProgressBar bar(*log, "evaluating", "img", !options.subject.common.quiet);
+  const auto log = options.model.common.make_log();
+  ProgressBar bar(*log, "evaluating", "img", !options.model.common.quiet);
   const auto result = run_evaluation(
       request, [&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, log);
   bar.finish();
@@ -78,23 +78,26 @@ int run_eval(const Options& options) {
 void add_eval(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("eval", "measure a trained network on a split");
   const auto options = std::make_shared<Options>();
-  verb->add_option("run_dir", options->subject.run_dir, "a run's directory");
+  verb->add_option("run_dir", options->model.run_dir, "a run's directory");
   verb->add_option("--data", options->data, "other images: the folder to use instead of data.root");
   verb->add_option("--split", options->split, "default val, or all with other images")
       ->check(CLI::IsMember({"val", "test", "train", "all"}));
   verb->add_flag("--match-classes", options->match_classes,
                  "find class folders by name among the network's classes, which may be more");
   verb->add_option("-o,--output", options->output,
-                   "where eval.json, confusion.csv and predictions.csv go; default RUN_DIR/eval/<split>");
+                   "where eval.json, confusion.csv and predictions.csv go; default RUN_DIR/eval/[<data>-]<split>, or "
+                   "eval/<weights>-[<data>-]<split> here");
   verb->add_flag("--json", options->json, "one JSON document on stdout");
-  add_subject(*verb, options->subject);
+  add_model_options(*verb, options->model);
   verb->footer(
       "Examples:\n"
       "  effnetv2 eval runs/imagenette-32-1\n"
       "  effnetv2 eval runs/imagenette-32-1 --data more-photos --json\n"
       "  effnetv2 eval --weights best.safetensors --config my.json --split test\n"
       "  effnetv2 eval --weights efficientnet_v2_s-dd5fe13b.pth --config configs/imagenette-384-eval.json --data "
-      "imagenette --match-classes --set data.class_names=names.txt");
+      "data/imagenette/val --match-classes --set data.class_names=names.txt\n"
+      "data.class_names has a line for each class, \"n01440764 tench, Tinca tinca\"; for --match-classes one for each\n"
+      "output of the network, in their order.");
   verb->callback([options, &run] { run = [options] { return run_eval(*options); }; });
 }
 

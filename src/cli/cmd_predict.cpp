@@ -11,14 +11,14 @@
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/prediction.h"
 
+#include "model_options.h"
 #include "progress_bar.h"
-#include "subject_options.h"
 
 namespace effnetv2::cli {
 namespace {
 
 struct Options {
-  SubjectOptions subject;
+  ModelOptions model;
   std::vector<std::string> paths;
   std::int64_t top_k = 5;
   std::string inputs;
@@ -36,19 +36,22 @@ void print(const PicturePrediction& prediction) {
 }
 
 int run_predict(Options options) {
-  if (options.subject.weights.empty() && !options.paths.empty()) {
-    options.subject.run_dir = options.paths.front();
+  if (options.model.weights.empty() && !options.paths.empty()) {
+    options.model.run_dir = options.paths.front();
     options.paths.erase(options.paths.begin());
   }
-  PredictionRequest request{options.subject.request("predict"), options.paths, options.top_k, options.logits, {}};
+  PredictionRequest request{options.model.request("predict"), options.paths, options.top_k, options.logits, {}};
   if (!options.inputs.empty()) {
     request.inputs = options.inputs;
   }
   if (request.paths.empty()) {
-    throw ConfigError("predict: give the pictures, files or folders");
+    throw ConfigError("predict: give pictures, files or folders" +
+                      (options.model.weights.empty()
+                           ? " after the run directory, which " + options.model.run_dir + " was taken for"
+                           : std::string()));
   }
-  const auto log = options.subject.common.make_log();
-  ProgressBar bar(*log, "predicting", "img", !options.subject.common.quiet);
+  const auto log = options.model.common.make_log();
+  ProgressBar bar(*log, "predicting", "img", !options.model.common.quiet);
   const char* separator = "[\n";
   const std::int64_t bad = run_prediction(
       request,
@@ -92,16 +95,19 @@ void add_predict(CLI::App& app, Run& run) {
   verb->add_option("--top-k", options->top_k, "answers for each picture")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  verb->add_flag("--logits", options->logits, "the network's outputs too (with --json)");
+  auto* logits = verb->add_flag("--logits", options->logits, "the network's outputs too, in the JSON");
   verb->add_option("--save-inputs", options->inputs,
                    "a .safetensors file for the tensors that the network saw, by path");
-  verb->add_flag("--json", options->json, "one JSON document on stdout, a picture a line");
-  add_subject(*verb, options->subject);
+  logits->needs(verb->add_flag("--json", options->json, "one JSON document on stdout, a picture a line"));
+  add_model_options(*verb, options->model);
   verb->footer(
       "Examples:\n"
       "  effnetv2 predict runs/imagenette-32-1 photo.jpg more-photos\n"
       "  effnetv2 predict --weights efficientnet_v2_s-dd5fe13b.pth --config configs/imagenette-384-eval.json "
-      "--set data.class_names=names.txt photo.jpg --json");
+      "--set data.class_names=names.txt photo.jpg --json\n"
+      "data.class_names has a line for each output, \"n01440764 tench, Tinca tinca\"; outputs without a name get "
+      "their\n"
+      "number.");
   verb->callback([options, &run] { run = [options] { return run_predict(*options); }; });
 }
 

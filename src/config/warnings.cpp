@@ -54,6 +54,11 @@ std::vector<std::string> warnings(const ExperimentConfig& config) {
        "train.freeze: what it fixes was drawn at random, as model.weights is null");
   warn(config.train.freeze == "none" && config.train.unfreeze_at_epoch,
        "train.unfreeze_at_epoch: is ignored while train.freeze is \"none\"");
+  if (config.train.freeze != "none" && config.train.unfreeze_at_epoch) {
+    warn(*config.train.unfreeze_at_epoch == 1, "train.unfreeze_at_epoch: is 1, so nothing is ever frozen");
+    warn(*config.train.unfreeze_at_epoch > config.train.epochs,
+         "train.unfreeze_at_epoch: is after train.epochs, so what is frozen stays so");
+  }
   warn(config.train.optimizer.lr == 0.0, "train.optimizer.lr: is 0, so no weight will change");
   return lines;
 }

@@ -1,6 +1,5 @@
 #include "effnetv2/core/interval.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace effnetv2 {
@@ -15,7 +14,8 @@ Interval wilson_interval(double hits, std::int64_t samples) {
   const double middle = share + z * z / (2.0 * n);
   const double half = z * std::sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
   const double scale = 1.0 + z * z / n;
-  return {std::max(0.0, (middle - half) / scale), std::min(1.0, (middle + half) / scale)};
+  // rounding must not leave the share itself outside
+  return {hits <= 0.0 ? 0.0 : (middle - half) / scale, hits >= n ? 1.0 : (middle + half) / scale};
 }
 
 }  // namespace effnetv2

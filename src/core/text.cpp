@@ -100,6 +100,11 @@ std::string printable(std::string_view name) {
   return text;
 }
 
+std::string in_quotes(std::string_view name) {
+  constexpr std::size_t kShown = 100;
+  return "\"" + printable(name.substr(0, kShown)) + (name.size() > kShown ? "...\"" : "\"");
+}
+
 std::vector<std::string> printable(std::span<const std::string> names) {
   std::vector<std::string> texts;
   texts.reserve(names.size());

@@ -44,7 +44,8 @@ std::vector<ClassName> read_class_names(const std::filesystem::path& path) {
     const auto title = space == last ? first : line.find_first_not_of(kBlank, space);
     names.push_back({id, line.substr(title, last - title)});
     if (!ids.insert(id).second) {
-      throw DataError("data.class_names: " + path.string() + " names " + printable(id) + " twice");
+      throw DataError("data.class_names: " + path.string() + " names " + printable(id) +
+                      " twice; a line is a class folder's name, a space and the title, as in \"n01440764 tench\"");
     }
   }
   return names;

@@ -39,45 +39,55 @@ std::vector<ImageFile> files_of(const Listing& listing, const std::string& split
   return all;
 }
 
+/// The folder's own path, links resolved, so that one folder has one path.
+std::filesystem::path real_path(const std::filesystem::path& folder) {
+  const auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(folder));
+  return path.has_filename() ? path : path.parent_path();
+}
+
 /// Labels are positions in a list of names: other names would give other classes' accuracies.
-void check_same_classes(const Subject& subject, const Listing& listing) {
+void check_same_classes(const TrainedModel& model, const Listing& listing) {
   const std::string here = listing.root.string();
   const auto classes = printable(listing.classes);
-  if (!subject.trained_on.empty()) {
-    if (subject.trained_on != classes) {
-      throw DataError(here + ": its class folders are not those that " + subject.weights_path.string() +
-                      " was trained on: " + nlohmann::json(subject.trained_on).dump() + ", here " +
+  if (!model.trained_on.empty()) {
+    if (model.trained_on != classes) {
+      throw DataError(here + ": its class folders are not those that " + model.weights_path.string() +
+                      " was trained on: " + nlohmann::json(model.trained_on).dump() + ", here " +
                       nlohmann::json(classes).dump() + "; --match-classes evaluates some of them by name");
     }
     return;
   }
-  const auto outputs = *subject.config.model.num_classes;
+  if (!model.class_ids.empty() && printable(model.class_ids) != classes) {
+    throw DataError(here + ": its class folders are not those of data.class_names, " + *model.config.data.class_names +
+                    ", in their order; --match-classes evaluates some of them by name");
+  }
+  const auto outputs = *model.config.model.num_classes;
   if (static_cast<std::int64_t>(classes.size()) != outputs) {
     throw DataError(here + ": has " + std::to_string(classes.size()) + " class folders, the network of " +
-                    subject.weights_path.string() + " " + std::to_string(outputs) +
+                    model.weights_path.string() + " " + std::to_string(outputs) +
                     " classes; with --match-classes and data.class_names, a file with a line for each of them, folders "
                     "are found by name");
   }
 }
 
 /// Gives each picture the output that has its folder's name.
-void match_classes(const Subject& subject, Listing& listing, std::vector<ImageFile>& files) {
-  const auto outputs = *subject.config.model.num_classes;
-  if (subject.class_ids.empty()) {
+void match_classes(const TrainedModel& model, Listing& listing, std::vector<ImageFile>& files) {
+  const auto outputs = *model.config.model.num_classes;
+  if (model.class_ids.empty()) {
     throw DataError("--match-classes: the names of the " + std::to_string(outputs) + " classes of " +
-                    subject.weights_path.string() +
-                    " are not known; give data.class_names, a file with a line for each of them");
+                    model.weights_path.string() +
+                    " are not known; give data.class_names, a file with a line for each of them, in their order");
   }
   std::map<std::string, std::int64_t> outputs_by_id;
-  for (std::size_t i = 0; i < subject.class_ids.size(); ++i) {
-    outputs_by_id.emplace(subject.class_ids[i], static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < model.class_ids.size(); ++i) {
+    outputs_by_id.emplace(model.class_ids[i], static_cast<std::int64_t>(i));
   }
   std::vector<std::int64_t> output_of;
   std::vector<std::string> unknown;
   for (const auto& name : printable(listing.classes)) {
     const auto found = outputs_by_id.find(name);
     if (found == outputs_by_id.end()) {
-      unknown.push_back("\"" + name + "\"");
+      unknown.push_back(in_quotes(name));
     }
     output_of.push_back(found == outputs_by_id.end() ? 0 : found->second);
   }
@@ -87,26 +97,26 @@ void match_classes(const Subject& subject, Listing& listing, std::vector<ImageFi
   for (auto& file : files) {
     file.label = output_of[static_cast<std::size_t>(file.label)];
   }
-  listing.classes = subject.class_ids;
-  listing.class_titles = subject.class_titles;
+  listing.classes = model.class_ids;
+  listing.class_titles = model.class_titles;
 }
 
-Pictures find_pictures(const EvaluationRequest& request, Subject& subject, Log& log) {
-  DataConfig& data = subject.config.data;
+Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Log& log) {
+  DataConfig& data = model.config.data;
   Pictures pictures;
   pictures.split = request.split.value_or("val");
   if (request.data) {
-    const auto given = std::filesystem::absolute(*request.data).lexically_normal().string();
-    if (!request.split && data.root != given) {
+    const auto given = real_path(*request.data);
+    if (!request.split && (!data.root || real_path(*data.root) != given)) {
       pictures.split = "all";
       const bool asked = std::ranges::any_of(
-          request.subject.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
+          request.model.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
       if (!asked) {
         data.images_per_class.reset();
       }
-      log.info("other images than the run's: all of them are evaluated; choose with --split");
+      log.info("other images than data.root's: all of them are evaluated; choose with --split");
     }
-    data.root = given;
+    data.root = given.string();
   }
   pictures.listing = list_configured_images(data);
   pictures.files = files_of(pictures.listing, pictures.split);
@@ -114,24 +124,27 @@ Pictures find_pictures(const EvaluationRequest& request, Subject& subject, Log& 
     throw DataError(*data.root + ": has no " + pictures.split + " images; choose with --split val|test|train|all");
   }
   if (request.match_classes) {
-    match_classes(subject, pictures.listing, pictures.files);
+    match_classes(model, pictures.listing, pictures.files);
   } else {
-    check_same_classes(subject, pictures.listing);
+    check_same_classes(model, pictures.listing);
   }
   return pictures;
 }
 
-std::filesystem::path default_output(const EvaluationRequest& request, const Subject& subject,
+std::filesystem::path default_output(const EvaluationRequest& request, const TrainedModel& model,
                                      const std::string& split) {
   std::string name = split;
-  if (request.subject.checkpoint != "best") {
-    name = request.subject.checkpoint + "-" + name;
+  if (request.model.checkpoint != "best") {
+    name = request.model.checkpoint + "-" + name;
   }
   if (request.data) {
-    name = std::filesystem::path(*subject.config.data.root).filename().string() + "-" + name;
+    name = std::filesystem::path(*model.config.data.root).filename().string() + "-" + name;
   }
-  return request.subject.run_dir ? *request.subject.run_dir / "eval" / name
-                                 : std::filesystem::path("eval") / (subject.weights_path.stem().string() + "-" + name);
+  if (request.match_classes) {
+    name += "-matched";
+  }
+  return request.model.run_dir ? *request.model.run_dir / "eval" / name
+                               : std::filesystem::path("eval") / (model.weights_path.stem().string() + "-" + name);
 }
 
 /// A row for each class that has pictures, and for those of the data that have none.
@@ -174,22 +187,22 @@ nlohmann::ordered_json interval_of(double share, std::int64_t samples) {
 
 std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const ProgressFn& on_progress,
                                                      const std::shared_ptr<Log>& log) {
-  Subject subject = open_subject(request.subject, *log);
-  const Pictures pictures = find_pictures(request, subject, *log);
-  const auto output = request.output.value_or(default_output(request, subject, pictures.split));
+  TrainedModel model = open_trained_model(request.model, *log);
+  const Pictures pictures = find_pictures(request, model, *log);
+  const auto output = request.output.value_or(default_output(request, model, pictures.split));
   EvaluationFiles files(output);
-  const auto network = inference_network(subject);
-  const SplitData data = open_split_once(subject.config, pictures.listing.root, pictures.files);
-  const InputStage input(subject.config.data, network->parameters().front().device());
+  const auto network = inference_network(model);
+  const SplitData data = open_split_once(model.config, pictures.listing.root, pictures.files);
+  const InputStage input(model.config.data, network->parameters().front().device());
   const Evaluation evaluation = evaluate(
       *network, *data.loader, input,
-      {.bf16 = subject.config.precision == Precision::bf16, .stoppable = true, .predictions = true}, on_progress);
+      {.bf16 = model.config.precision == Precision::bf16, .stoppable = true, .predictions = true}, on_progress);
   if (stop_requested()) {
     return std::nullopt;
   }
   const Metrics& metrics = evaluation.metrics;
   if (metrics.samples == 0) {
-    throw DataError(*subject.config.data.root + ": none of the " + pictures.split + " images could be decoded");
+    throw DataError(*model.config.data.root + ": none of the " + pictures.split + " images could be decoded");
   }
   for (const auto& name : data.dataset->bad_images()) {
     log->warn("left out, cannot be decoded: " + name);
@@ -203,7 +216,7 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
                                   {"top5_interval", interval_of(metrics.top5, metrics.samples)},
                                   {"per_class", per_class_rows(pictures, evaluation.predictions)},
                                   {"seconds", evaluation.seconds},
-                                  {"weights", subject.weights_path.string()},
+                                  {"weights", model.weights_path.string()},
                                   {"data", pictures.listing.root.string()},
                                   {"bad_images", data.dataset->bad_images().size()},
                                   {"files", output.string()}};

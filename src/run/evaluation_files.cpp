@@ -43,13 +43,16 @@ std::string confusion_csv(const Listing& listing, const std::vector<ImageFile>& 
   }
   std::string text = "class";
   for (const auto column : columns) {
-    text += "," + class_name(listing, column);
+    text += ',';
+    text += class_name(listing, column);
   }
   for (const auto row : rows) {
-    text += "\n" + class_name(listing, row);
+    text += '\n';
+    text += class_name(listing, row);
     for (const auto column : columns) {
       const auto found = counts.find({row, column});
-      text += "," + std::to_string(found == counts.end() ? 0 : found->second);
+      text += ',';
+      text += std::to_string(found == counts.end() ? 0 : found->second);
     }
   }
   return text + "\n";

@@ -8,6 +8,7 @@
 #include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/run/run_directory.h"
 #include "effnetv2/weights/recognise.h"
 #include "effnetv2/weights/state_dict.h"
 
@@ -18,24 +19,14 @@ constexpr const char* kClasses = "classes";
 constexpr const char* kClassifier = "classifier.";
 
 /// Whose weights `tensors` are, if they are of another architecture than the network's; "" else.
-std::string other_architecture(const EfficientNetImpl& network, const NamedTensors& tensors) {
+std::string other_architecture(const EfficientNetImpl& network, const NamedTensors& tensors,
+                               const std::filesystem::path& path) {
   const auto theirs = recognise(tensors);
   if (!theirs || theirs == recognise(state_dict(network))) {
     return "";
   }
   const std::string name(name_of(*theirs));
-  return "\n  these are weights of " + name + ": set model.arch to \"" + name + "\", without changes of its table";
-}
-
-std::filesystem::path weights_path(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) {
-    return path;
-  }
-  const auto best = path / "checkpoints" / "best.safetensors";
-  if (!std::filesystem::exists(best)) {
-    throw CheckpointError("model.weights: " + path.string() + " is a folder without checkpoints/best.safetensors");
-  }
-  return best;
+  return path.string() + ": these are weights of " + name + "; set model.arch to it, without changes of its table\n";
 }
 
 }  // namespace
@@ -53,17 +44,31 @@ std::shared_ptr<EfficientNetImpl> build_network(const ExperimentConfig& config) 
   return network;
 }
 
-void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config, Log& log) {
+std::filesystem::path initial_weights(const std::string& path) {
+  try {
+    if (std::filesystem::is_directory(path)) {
+      return RunDirectory::weights(path);
+    }
+    if (!std::filesystem::exists(path)) {
+      throw CheckpointError(path + ": there is no such file; scripts/get_weights.sh fetches published ones");
+    }
+  } catch (const CheckpointError& e) {
+    throw CheckpointError(std::string("model.weights: ") + e.what());
+  }
+  return path;
+}
+
+void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
+                          const std::vector<std::string>& classes, Log& log) {
   if (!config.model.weights) {
     return;
   }
-  const auto path = weights_path(*config.model.weights);
+  const auto path = initial_weights(*config.model.weights);
   WeightsFile file = read_weights_file(path);
-  if (!file.taken_from.empty()) {
-    log.info("model.weights: " + path.string() + ": taking \"" + file.taken_from + "\" of the checkpoint");
-  }
-  const auto classes = stored_num_classes(file);
-  if (classes && classes != network.architecture().num_classes) {
+  const auto had = stored_num_classes(file);
+  const auto wanted = network.architecture().num_classes;
+  std::string classifier;
+  if (had && had != wanted) {
     const auto is_classifier = [](const auto& entry) { return entry.first.starts_with(kClassifier); };
     std::erase_if(file.tensors, is_classifier);
     for (const auto& entry : state_dict(network)) {
@@ -71,18 +76,20 @@ void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& con
         file.tensors.push_back(entry);
       }
     }
-    log.info("model.weights: " + path.string() + " was made for " + std::to_string(*classes) +
-             " classes; the classifier for " + std::to_string(network.architecture().num_classes) +
-             " classes starts anew");
+    classifier = "; made for " + std::to_string(*had) + " classes, the classifier for " + std::to_string(wanted) +
+                 " starts anew";
+  } else if (const auto names = stored_classes(file); !names.empty() && names != printable(classes)) {
+    classifier = "; the classifier of as many other classes is kept, set model.num_classes higher to start it anew";
   }
   load_weights(network, file, path);
+  log.info("starting from the weights of " + describe_source(path, file) + classifier);
 }
 
 void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std::filesystem::path& path) {
   try {
     load_state_dict(network, file.tensors, path.string());
   } catch (const CheckpointError& e) {
-    throw CheckpointError(e.what() + other_architecture(network, file.tensors));
+    throw CheckpointError(other_architecture(network, file.tensors, path) + e.what());
   }
 }
 

@@ -13,6 +13,7 @@
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/model/summary.h"
 #include "effnetv2/run/data_setup.h"
+#include "effnetv2/run/network.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/freeze.h"
 #include "effnetv2/train/optimizer.h"
@@ -45,6 +46,17 @@ std::string images_table(const Listing& listing) {
   return text + line;
 }
 
+/// Parameters that do not learn in the first epoch.
+std::int64_t frozen_parameters(const TrainConfig& config, const Summary& size) {
+  // rows: the stem, the stages, the head, the classifier
+  const auto frozen = frozen_features(config, static_cast<std::int64_t>(size.rows.size()) - 3, 0);
+  std::int64_t parameters = 0;
+  for (std::int64_t row = 0; row < frozen; ++row) {
+    parameters += size.rows[static_cast<std::size_t>(row)].parameters;
+  }
+  return parameters;
+}
+
 std::int64_t batches_of(const ExperimentConfig& config, const Listing& listing) {
   return batches_per_epoch(static_cast<std::int64_t>(listing.train.size()), config.train.batch_size,
                            config.train.drop_last);
@@ -69,8 +81,8 @@ void check_plan(const ExperimentConfig& config, const Listing& listing) {
         "another train.batch_size, train.drop_last or a larger data.image_size");
   }
   check_monitor(train, !listing.val.empty());
-  const auto network = with_defaults(config.model);
-  frozen_features(train, static_cast<std::int64_t>(network.stages->size()), 0);
+  const auto stages = static_cast<std::int64_t>(with_defaults(config.model).stages->size());
+  frozen_features(train, stages, 0);  // throws for stages that are not there
 }
 
 std::string describe_plan(const ExperimentConfig& asked) {
@@ -80,6 +92,9 @@ std::string describe_plan(const ExperimentConfig& asked) {
   config.model.num_classes = resolve_num_classes(config.model, listing);
   const auto network = architecture(config.model, *config.model.num_classes);
   check_plan(config, listing);
+  if (config.model.weights) {
+    initial_weights(*config.model.weights);  // throws if they are not there
+  }
   const Summary size = summarize(network, config.data.image_size, config.data.image_size);
 
   const auto steps = steps_per_epoch(batches_of(config, listing), config.train.accumulate);
@@ -94,7 +109,11 @@ std::string describe_plan(const ExperimentConfig& asked) {
                 with_commas(size.parameters).c_str(), static_cast<double>(size.macs) / 1e9,
                 static_cast<long long>(size.blocks), static_cast<long long>(steps),
                 static_cast<long long>(steps) * config.train.epochs, human_bytes(static_cast<double>(bytes)).c_str());
-  return text + line;
+  text += line;
+  if (const std::int64_t frozen = frozen_parameters(config.train, size); frozen > 0) {
+    text += "learning at first " + with_commas(size.parameters - frozen) + " parameters\n";
+  }
+  return text;
 }
 
 }  // namespace effnetv2

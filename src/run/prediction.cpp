@@ -5,6 +5,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -80,7 +81,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
   return files;
 }
 
-std::vector<PicturePrediction::Answer> best_of(const float* logits, const float* shares, std::int64_t outputs,
+std::vector<PicturePrediction::Answer> best_of(const float* logits, const float* probabilities, std::int64_t outputs,
                                                std::int64_t k, const std::vector<std::string>& titles) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(outputs));
   std::iota(order.begin(), order.end(), 0);
@@ -91,7 +92,7 @@ std::vector<PicturePrediction::Answer> best_of(const float* logits, const float*
   std::vector<PicturePrediction::Answer> answers;
   for (auto it = order.begin(); it != middle; ++it) {
     const auto at = static_cast<std::size_t>(*it);
-    answers.push_back({*it, at < titles.size() ? titles[at] : std::to_string(*it), shares[*it]});
+    answers.push_back({*it, at < titles.size() ? titles[at] : std::to_string(*it), probabilities[*it]});
   }
   return answers;
 }
@@ -117,30 +118,33 @@ std::int64_t run_prediction(const PredictionRequest& request,
                             const std::function<void(const PicturePrediction&)>& on_result, const ProgressFn& progress,
                             const std::shared_ptr<Log>& log) {
   const auto paths = expand(request.paths);
-  const Subject subject = open_subject(request.subject, *log);
-  const auto network = inference_network(subject);
+  if (request.inputs && std::set<std::string>(paths.begin(), paths.end()).size() != paths.size()) {
+    throw ConfigError("predict: --save-inputs names tensors by path, so give each picture once");
+  }
+  const TrainedModel model = open_trained_model(request.model, *log);
+  const auto network = inference_network(model);
   const at::Device device = network->parameters().front().device();
-  const auto dataset = std::make_shared<PathDataset>(paths, subject.config.data);
+  const auto dataset = std::make_shared<PathDataset>(paths, model.config.data);
   LoaderOptions options;
-  options.batch_size = std::min(subject.config.train.batch_size, dataset->size());
-  options.workers = loader_workers(subject.config.data, false);
+  options.batch_size = std::min(model.config.train.batch_size, dataset->size());
+  options.workers = loader_workers(model.config.data, false);
   Loader loader(dataset, options);
-  const InputStage input(subject.config.data, device);
+  const InputStage input(model.config.data, device);
   const c10::InferenceMode inference;
 
   std::int64_t bad = 0;
   NamedTensors seen;
   loader.start(0);
   while (auto batch = loader.next()) {
-    at::Tensor logits, shares;
+    at::Tensor logits, probabilities;
     if (batch->size > 0) {
       const at::Tensor images = input(*batch).images;
       for (std::int64_t i = 0; request.inputs && i < batch->size; ++i) {
         seen.emplace_back(dataset->name(batch->indices[static_cast<std::size_t>(i)]), images[i].cpu().contiguous());
       }
-      const AutocastGuard autocast(device.type(), subject.config.precision == Precision::bf16);
+      const AutocastGuard autocast(device.type(), model.config.precision == Precision::bf16);
       logits = network->forward(images).to(at::kFloat).cpu().contiguous();
-      shares = logits.softmax(1);
+      probabilities = logits.softmax(1);
     }
     const std::int64_t first = batch->number * options.batch_size;
     const std::int64_t end = std::min(first + options.batch_size, dataset->size());
@@ -151,8 +155,8 @@ std::int64_t run_prediction(const PredictionRequest& request,
       if (row < batch->size && batch->indices[static_cast<std::size_t>(row)] == index) {
         const std::int64_t outputs = logits.size(1);
         const float* values = logits.data_ptr<float>() + row * outputs;
-        result.top =
-            best_of(values, shares.data_ptr<float>() + row * outputs, outputs, request.top_k, subject.class_titles);
+        result.top = best_of(values, probabilities.data_ptr<float>() + row * outputs, outputs, request.top_k,
+                             model.class_titles);
         if (request.logits) {
           result.logits.assign(values, values + outputs);
         }

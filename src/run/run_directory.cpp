@@ -44,6 +44,18 @@ ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, 
   return load_config(path / "config.json", sets);
 }
 
+std::filesystem::path RunDirectory::weights(const std::filesystem::path& path, const std::string& checkpoint) {
+  auto file = path / "checkpoints" / (checkpoint + ".safetensors");
+  if (std::filesystem::exists(file)) {
+    return file;
+  }
+  if (!holds_run(path)) {
+    throw CheckpointError(path.string() + ": is a folder, but no run directory");
+  }
+  throw CheckpointError(file.string() + ": there are no \"" + checkpoint +
+                        "\" weights yet; best appears after the first epoch, last at the end of the training");
+}
+
 bool RunDirectory::has_progress() const {
   return holds_state(checkpoints()) || std::filesystem::exists(result());
 }

@@ -73,7 +73,7 @@ class TrainingRun {
     std::optional<TrainState> saved = read_saved_state();
     auto network = build_network(config_);
     if (!saved) {
-      load_initial_weights(*network, config_, *log_);
+      load_initial_weights(*network, config_, listing_.classes, *log_);
     }
     // pictures are decoded before an earlier run is touched, but a new run is one even if it is killed meanwhile
     const bool anew = !saved && !replacing_;
@@ -242,6 +242,11 @@ class TrainingRun {
                "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads; " +
                std::to_string(listing_.classes.size()) + " classes, " + count(listing_.train.size()) + " training, " +
                count(listing_.val.size()) + " validation, " + count(listing_.test.size()) + " test images");
+    if (config_.train.freeze != "none") {
+      const auto& until = config_.train.unfreeze_at_epoch;
+      log_->info("train.freeze: \"" + config_.train.freeze + "\" does not learn" +
+                 (until ? " before epoch " + std::to_string(*until) : ""));
+    }
   }
 
   void warn_if_shorter(const std::filesystem::path& file, std::int64_t bytes) const {

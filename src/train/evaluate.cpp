@@ -14,12 +14,11 @@ namespace {
 
 void append_predictions(const Batch& batch, const at::Tensor& logits, const at::Tensor& labels,
                         std::vector<Prediction>& out) {
-  const at::Tensor shares = logits.softmax(1);
-  const auto [best, predicted] = shares.max(1);
-  const at::Tensor of_label = shares.gather(1, labels.unsqueeze(1)).squeeze(1);
+  const at::Tensor probabilities = logits.softmax(1);
+  const at::Tensor of_label = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
   const at::Tensor ranks = label_ranks(logits, labels);
   const at::Tensor whole = at::stack({logits.argmax(1), ranks}).cpu();
-  const at::Tensor parts = at::stack({best, of_label}).to(at::kDouble).cpu();
+  const at::Tensor parts = at::stack({probabilities.amax(1), of_label}).to(at::kDouble).cpu();
   const auto* whole_number = whole.data_ptr<std::int64_t>();
   const auto* part = parts.data_ptr<double>();
   const std::int64_t n = batch.size;

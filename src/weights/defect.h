@@ -1,9 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
-
-#include "effnetv2/core/text.h"
 
 namespace effnetv2 {
 
@@ -11,11 +8,5 @@ namespace effnetv2 {
 struct Defect {
   std::string text;
 };
-
-/// A name out of a file, for a message of one line.
-inline std::string in_quotes(std::string_view name) {
-  constexpr std::size_t kShown = 100;
-  return "\"" + printable(name.substr(0, kShown)) + (name.size() > kShown ? "...\"" : "\"");
-}
 
 }  // namespace effnetv2

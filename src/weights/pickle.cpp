@@ -1,7 +1,6 @@
 #include "pickle.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -17,35 +16,6 @@ namespace {
 using Kind = PickleValue::Kind;
 
 constexpr std::size_t kMaxValues = 2'000'000;
-
-// What torch.save writes for tensors, parameters and the containers around them. None of them is ever called.
-constexpr std::array<std::string_view, 25> kGlobals{
-    "collections OrderedDict",
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-    "torch Size",
-    "torch device",
-    "torch BoolStorage",
-    "torch ByteStorage",
-    "torch CharStorage",
-    "torch ShortStorage",
-    "torch IntStorage",
-    "torch LongStorage",
-    "torch HalfStorage",
-    "torch BFloat16Storage",
-    "torch FloatStorage",
-    "torch DoubleStorage",
-    "torch.storage UntypedStorage",
-    "torch float16",
-    "torch bfloat16",
-    "torch float32",
-    "torch float64",
-    "torch int64",
-    "torch int32",
-    "torch uint8",
-    "torch bool",
-    "_codecs encode",
-};
 
 // pickletools' names
 enum Opcode : unsigned char {
@@ -99,7 +69,8 @@ enum Opcode : unsigned char {
 /// The stack machine that pickle is, without what would make it dangerous.
 class PickleReader::Machine {
  public:
-  Machine(PickleReader& reader, std::string_view pickle) : reader_(reader), rest_(pickle) {}
+  Machine(PickleReader& reader, std::string_view pickle, const std::vector<std::string_view>& globals)
+      : reader_(reader), rest_(pickle), globals_(globals) {}
 
   const PickleValue* run() {
     while (true) {
@@ -214,8 +185,8 @@ class PickleReader::Machine {
 
   void push_global(std::string_view module, std::string_view name) {
     const std::string full = std::string(module) + " " + std::string(name);
-    const auto* known = std::find(kGlobals.begin(), kGlobals.end(), full);
-    if (known == kGlobals.end()) {
+    const auto known = std::find(globals_.begin(), globals_.end(), full);
+    if (known == globals_.end()) {
       throw Defect{"it needs the Python global " +
                    in_quotes(std::string(module) + (module.empty() ? "" : ".") + std::string(name)) +
                    ", and no code of a file is run here; save only the weights: torch.save(model.state_dict(), ...)"};
@@ -288,6 +259,7 @@ class PickleReader::Machine {
 
   PickleReader& reader_;
   std::string_view rest_;
+  const std::vector<std::string_view>& globals_;
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, PickleValue*> memo_;
@@ -439,8 +411,8 @@ void PickleReader::Machine::step(unsigned char code) {
   }
 }
 
-PickleReader::PickleReader(std::string_view pickle) {
-  root_ = Machine(*this, pickle).run();
+PickleReader::PickleReader(std::string_view pickle, const std::vector<std::string_view>& globals) {
+  root_ = Machine(*this, pickle, globals).run();
 }
 
 }  // namespace effnetv2

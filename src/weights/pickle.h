@@ -30,13 +30,13 @@ struct PickleValue {
   std::vector<const PickleValue*> items;
 };
 
-/// Reads pickles of protocol 2 to 5 with the opcodes that state_dicts use and the globals that are known to rebuild
-/// tensors: anything else, a global that would run code above all, is a Defect that names it. Values are held in one
-/// place and refer to each other, so depth costs no stack; at most two million of them are made.
+/// Reads pickles of protocol 2 to 5 with the opcodes that state_dicts use and the globals that the caller knows:
+/// anything else, a global that would run code above all, is a Defect that names it. Values are held in one place and
+/// refer to each other, so depth costs no stack; at most two million of them are made.
 class PickleReader {
  public:
-  /// `pickle` must outlive the reader. Throws Defect.
-  explicit PickleReader(std::string_view pickle);
+  /// `pickle` must outlive the reader, and the texts of `globals`, each "module name", too. Throws Defect.
+  PickleReader(std::string_view pickle, const std::vector<std::string_view>& globals);
   PickleReader(const PickleReader&) = delete;
   PickleReader& operator=(const PickleReader&) = delete;
 

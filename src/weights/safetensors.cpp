@@ -13,6 +13,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
+#include "effnetv2/core/text.h"
 
 #include "defect.h"
 

@@ -94,7 +94,7 @@ void copy_tensors(const NamedTensors& target, const NamedTensors& source, const 
   }
   const std::string lines = missing.line() + unexpected.line() + repeated.line() + shape.line() + kind.line();
   if (!lines.empty()) {
-    throw CheckpointError(where + ": the tensors do not fit; were they saved with another model or optimizer?" + lines);
+    throw CheckpointError(where + ": the tensors do not fit; were they saved with other settings?" + lines);
   }
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : target) {

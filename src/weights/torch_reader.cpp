@@ -1,22 +1,22 @@
+#include "effnetv2/weights/torch_reader.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/weights/torch_file.h"
 
 #include "defect.h"
 #include "pickle.h"
+#include "torch_archive.h"
 #include "torch_storage.h"
-#include "zip.h"
 
 namespace effnetv2 {
 namespace {
@@ -28,52 +28,6 @@ constexpr std::size_t kMaxRank = 64;
 constexpr int kMaxNesting = 4;
 /// Several names may share one storage, but not so that a small file makes a large network.
 constexpr std::uint64_t kMaxShared = 16;
-
-/// The entries of one archive, below the folder that torch.save puts them in.
-class Archive {
- public:
-  explicit Archive(std::string_view file) : entries_(read_zip(file)) {
-    for (const auto& entry : entries_) {
-      by_name_.emplace(entry.name, &entry);
-      if (const auto slash = entry.name.find('/');
-          slash != std::string::npos && entry.name.substr(slash) == "/data.pkl") {
-        folder_ = entry.name.substr(0, slash + 1);
-      }
-    }
-    if (folder_.empty()) {
-      throw Defect{"this zip archive holds no data.pkl, so torch.save did not write it"};
-    }
-    if (find("constants.pkl") != nullptr) {
-      throw Defect{"it is a TorchScript archive; save the weights alone: torch.save(model.state_dict(), ...)"};
-    }
-  }
-
-  const ZipEntry* find(const std::string& name) const {
-    const auto found = by_name_.find(folder_ + name);
-    return found == by_name_.end() ? nullptr : found->second;
-  }
-
-  /// Its bytes, once they have proven whole.
-  std::string_view bytes(const std::string& name) const {
-    const ZipEntry* entry = find(name);
-    if (entry == nullptr) {
-      throw Defect{"it has no entry " + in_quotes(name)};
-    }
-    if (!entry->stored) {
-      throw Defect{"its entry " + in_quotes(name) + " is compressed or encrypted; save it again with torch.save"};
-    }
-    if (!entry->is_whole()) {
-      throw Defect{"the checksum of its entry " + in_quotes(name) +
-                   " does not fit: the file is damaged, or was saved without checksums"};
-    }
-    return entry->bytes;
-  }
-
- private:
-  std::vector<ZipEntry> entries_;
-  std::unordered_map<std::string_view, const ZipEntry*> by_name_;
-  std::string folder_;
-};
 
 const PickleValue& item(const PickleValue& value, std::size_t index, Kind kind, const std::string& of) {
   if (index >= value.items.size() || value.items[index]->kind != kind) {
@@ -140,7 +94,7 @@ Extent extent_of(const std::vector<std::int64_t>& sizes, const std::vector<std::
 /// Makes tensors out of their descriptions.
 class Builder {
  public:
-  Builder(const FileBytes& file, const Archive& archive) : file_(file), archive_(archive) {}
+  Builder(const FileBytes& file, const TorchArchive& archive) : file_(file), archive_(archive) {}
 
   at::Tensor build(const PickleValue& call, const std::string& name) {
     const PickleValue& arguments = *call.items[1];
@@ -231,10 +185,34 @@ class Builder {
   }
 
   const FileBytes& file_;
-  const Archive& archive_;
+  const TorchArchive& archive_;
   std::map<std::string, Storage> storages_;
   std::uint64_t bytes_ = 0;
 };
+
+/// What torch.save writes for tensors, parameters, their storages and the containers around them.
+std::vector<std::string_view> known_globals() {
+  std::vector<std::string_view> names{"collections OrderedDict",
+                                      "torch._utils _rebuild_tensor_v2",
+                                      "torch._utils _rebuild_parameter",
+                                      "torch Size",
+                                      "torch device",
+                                      "torch float16",
+                                      "torch bfloat16",
+                                      "torch float32",
+                                      "torch float64",
+                                      "torch int64",
+                                      "torch int32",
+                                      "torch int16",
+                                      "torch int8",
+                                      "torch uint8",
+                                      "torch bool",
+                                      "_codecs encode"};
+  for (const auto& type : kStorageTypes) {
+    names.push_back(type.global);
+  }
+  return names;
+}
 
 struct Found {
   const PickleValue* dict = nullptr;
@@ -304,8 +282,8 @@ void drop_wrappers(NamedTensors& tensors) {
   }
 }
 
-Metadata metadata_of(const Archive& archive) {
-  if (archive.find("metadata.json") == nullptr) {
+Metadata metadata_of(const TorchArchive& archive) {
+  if (!archive.contains("metadata.json")) {
     return {};
   }
   const auto document = nlohmann::json::parse(archive.bytes("metadata.json"), nullptr, /*allow_exceptions=*/false);
@@ -320,21 +298,21 @@ Metadata metadata_of(const Archive& archive) {
   return metadata;
 }
 
-void check_byte_order(const Archive& archive) {
-  if (archive.find("byteorder") != nullptr && archive.bytes("byteorder") != "little") {
+void check_byte_order(const TorchArchive& archive) {
+  if (archive.contains("byteorder") && archive.bytes("byteorder") != "little") {
     throw Defect{"its numbers are in the byte order " + in_quotes(archive.bytes("byteorder")) +
                  "; only \"little\" is read"};
   }
 }
 
 TorchFile read(const FileBytes& file) {
-  const Archive archive(file.view());
+  const TorchArchive archive(file.view());
   check_byte_order(archive);
   const std::string_view pickle = archive.bytes("data.pkl");
   if (pickle.size() > kMaxPickle) {
     throw Defect{"its data.pkl has " + std::to_string(pickle.size()) + " bytes, at most 64 MiB are read"};
   }
-  const PickleReader reader(pickle);
+  const PickleReader reader(pickle, known_globals());
   const auto found = find_state_dict(reader.root(), "", 0);
   if (!found) {
     throw Defect{reader.root().kind == Kind::dict

@@ -1,3 +1,5 @@
+#include "effnetv2/weights/torch_writer.h"
+
 #include <algorithm>
 #include <set>
 
@@ -6,7 +8,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
-#include "effnetv2/weights/torch_file.h"
+#include "effnetv2/core/text.h"
 
 #include "defect.h"
 #include "torch_storage.h"

@@ -7,7 +7,8 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/weights/checksum.h"
-#include "effnetv2/weights/torch_file.h"
+#include "effnetv2/weights/torch_reader.h"
+#include "effnetv2/weights/torch_writer.h"
 
 namespace effnetv2 {
 namespace {
@@ -45,12 +46,17 @@ WeightsFile read_torch(const FileBytes& bytes) {
   return {std::move(file.tensors), std::move(file.metadata), std::move(file.taken_from)};
 }
 
+/// Whether the first eight bytes can be the length of a header that lies in the file and begins with a brace.
+bool looks_like_safetensors(std::string_view bytes) {
+  return bytes.size() > 8 && bytes[8] == '{';
+}
+
 WeightsFile read_any(const std::filesystem::path& path, const FileBytes& bytes) {
   const std::string_view view = bytes.view();
   if (view.starts_with("PK")) {
     return read_torch(bytes);
   }
-  if (view.starts_with("\x80") && (view.size() < 9 || view[8] != '{')) {
+  if (view.starts_with("\x80") && !looks_like_safetensors(view)) {
     throw CheckpointError(bytes.name() +
                           ": is a pickle as PyTorch before 1.6 wrote them, which is not read; save it again with a "
                           "newer one: torch.save(torch.load(file), file)");
@@ -58,10 +64,23 @@ WeightsFile read_any(const std::filesystem::path& path, const FileBytes& bytes) 
   if (format_for(path) == Format::torch) {
     throw CheckpointError(bytes.name() + ": is no file of torch.save, which is a zip archive");
   }
-  return read_safetensors(bytes);
+  if (format_for(path) != Format::safetensors && !looks_like_safetensors(view)) {
+    throw CheckpointError(bytes.name() + ": is neither a safetensors nor a PyTorch file");
+  }
+  WeightsFile file = read_safetensors(bytes);
+  if (const auto found = file.metadata.find("format");
+      found != file.metadata.end() && found->second.starts_with("effnetv2.state.")) {
+    throw CheckpointError(bytes.name() +
+                          ": is a training state, not weights alone; give the run directory, or its best.safetensors");
+  }
+  return file;
 }
 
 }  // namespace
+
+std::string describe_source(const std::filesystem::path& path, const WeightsFile& file) {
+  return path.string() + (file.taken_from.empty() ? "" : ", of which \"" + file.taken_from + "\"");
+}
 
 bool has_weights_extension(const std::filesystem::path& path) {
   return format_for(path) != Format::none;

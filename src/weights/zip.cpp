@@ -1,12 +1,14 @@
 #include "zip.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
-#include <optional>
 #include <type_traits>
 #include <unordered_set>
+
+#include "effnetv2/core/text.h"
 
 #include "crc32.h"
 #include "defect.h"

@@ -59,7 +59,8 @@ expect_equal "$(jq -r .best.val_top1 "$work/a/result.json")" "$(jq -r .top1 "$ou
 expect_equal "$(jq -r .best.val_loss "$work/a/result.json")" "$(jq -r .loss "$output")" "eval loss"
 expect_equal 10 "$(jq '.per_class | length' "$output")" "classes"
 expect_exit 0 "$program" eval "$work/a" --checkpoint last --split train
-expect_exit 0 "$program" eval --weights "$work/a/checkpoints/best.safetensors" --config "$tiny" --json --quiet
+expect_exit 0 "$program" eval --weights "$work/a/checkpoints/best.safetensors" --config "$tiny" --json --quiet \
+  -o "$work/figures"
 expect_equal "$(jq -r .best.val_top1 "$work/a/result.json")" "$(jq -r .top1 "$output")" "eval --weights top-1"
 expect_exit 2 "$program" eval
 expect_exit 2 "$program" eval "$work/nowhere"

@@ -31,6 +31,8 @@ expect_same last.safetensors a/checkpoints/last.safetensors
 expect_exit 2 "$program" convert a best.onnx
 expect_contains "$errors" ".safetensors, .pth or .pt"
 expect_exit 4 "$program" convert tiny.json x.pth
+expect_contains "$errors" "neither a safetensors nor a PyTorch file"
+expect_exit 4 "$program" convert shapes x.pth
 expect_exit 4 "$program" convert nothing.pth x.pth
 expect_no_file x.pth
 
@@ -88,7 +90,12 @@ expect_contains "$output" "a cross"
 # fine-tuning: another number of classes starts the classifier anew, and says so once; what is frozen stays
 expect_exit 0 "$program" train tiny.json --run-dir tuned --set model.weights=best.pth --set data.root=some \
   --set train.freeze=backbone --set train.ema.decay=null
-expect_equal "$(grep -c "made for 10 classes" "$errors")" 1 "told once"
+expect_equal "$(grep -c "made for 10 classes, the classifier for 2 starts anew" "$errors")" 1 "told once"
+expect_contains "$errors" 'train.freeze: "backbone" does not learn'
+expect_exit 0 "$program" train tiny.json --dry-run --set model.weights=best.pth --set train.freeze=backbone
+expect_contains "$output" "learning at first 330 parameters"
+expect_exit 4 "$program" train tiny.json --dry-run --set model.weights=gone.pth
+expect_contains "$errors" "model.weights: "
 expect_exit 0 "$program" convert tuned tuned.safetensors --checkpoint last
 expect_exit 0 "$program" train tiny.json --run-dir thawed --quiet --set model.weights=a --set train.freeze=stages:1 \
   --set train.unfreeze_at_epoch=2 --set train.backbone_lr_scale=0.1
@@ -105,7 +112,10 @@ expect_exit 4 "$program" train tiny.json --run-dir x --set model.weights=a --set
 expect_contains "$errors" "features.3.0.weight has [32, 16, 1, 1], expected [64, 16, 1, 1]"
 expect_no_file x/config.json
 expect_exit 4 "$program" train tiny.json --run-dir x --set model.weights=shapes
-expect_contains "$errors" "without checkpoints/best.safetensors"
+expect_contains "$errors" "no run directory"
+expect_exit 4 "$program" convert a/checkpoints/state.safetensors x.pth
+expect_contains "$errors" "training state"
+expect_exit 2 "$program" predict a shapes/cross/0000.png --logits
 
 # damaged, foreign and hostile files: exit 4 and one line
 refused() {

@@ -6,7 +6,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/weights/safetensors.h"
-#include "effnetv2/weights/torch_file.h"
+#include "effnetv2/weights/torch_reader.h"
 
 #include "support/torch_archive.h"
 

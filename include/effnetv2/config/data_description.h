@@ -48,7 +48,9 @@ void describe(Visitor& visit, DataConfig& c) {
               .path = true},
         c.root);
   visit(Field{.key = "class_names",
-              .doc = "File with readable class names, a line each: \"n01440764 tench, Tinca tinca\".",
+              .doc =
+                  "File with readable class names, a line each: \"n01440764 tench, Tinca tinca\". With a line for each "
+                  "output, in their order, it also names the outputs of weights that bring no names.",
               .semantic = Semantic::no,
               .path = true},
         c.class_names);

@@ -22,6 +22,9 @@ std::string printable(std::string_view name);
 /// Each of them: what JSON takes, and the names themselves where they are ordinary.
 std::vector<std::string> printable(std::span<const std::string> names);
 
+/// A name out of a file in double quotes, printable and cut after 100 bytes, for a message of one line.
+std::string in_quotes(std::string_view name);
+
 /// "a, b and c".
 std::string join_words(std::span<const std::string> words);
 

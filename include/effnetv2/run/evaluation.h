@@ -9,18 +9,19 @@
 
 #include "effnetv2/core/log.h"
 #include "effnetv2/core/progress.h"
-#include "effnetv2/run/subject.h"
+#include "effnetv2/run/trained_model.h"
 
 namespace effnetv2 {
 
 struct EvaluationRequest {
-  SubjectRequest subject;
+  TrainedModelRequest model;
   std::optional<std::filesystem::path> data;  ///< instead of data.root
   std::optional<std::string> split;  ///< val | test | train | all; null: val, or all for other data than the run's
   /// Class folders are looked up by name among the network's classes, which may be more and in another order.
   bool match_classes = false;
-  /// Where eval.json, confusion.csv and predictions.csv go; null: RUN_DIR/eval/<split> of a run, eval/<weights>-<split>
-  /// in the current directory otherwise.
+  /// Where eval.json, confusion.csv and predictions.csv go; null: RUN_DIR/eval/<name> of a run, eval/<weights>-<name>
+  /// in the current directory otherwise. <name> is the split, with "last-" and the folder's name of other data before
+  /// it.
   std::optional<std::filesystem::path> output;
 };
 

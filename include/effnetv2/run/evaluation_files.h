@@ -10,8 +10,10 @@
 
 namespace effnetv2 {
 
-/// What an evaluation leaves: eval.json, predictions.csv with a row for each picture, and confusion.csv with a row for
-/// each class of the pictures and a column for each class that was theirs or was predicted.
+/// What an evaluation leaves: eval.json; predictions.csv with a row for each picture that could be read (path, class,
+/// predicted, correct 0 or 1, rank of its class from 1 on, probability of the predicted class and of its own); and
+/// confusion.csv with a row for each class of the pictures and a column for each class that was theirs or was
+/// predicted.
 class EvaluationFiles {
  public:
   /// Makes the folder, so that a place that cannot be written to is known before the work. Throws EnvironmentError.

@@ -17,9 +17,14 @@ namespace effnetv2 {
 /// The network of a resolved config (num_classes set), drawn from config.seed, on its device, weights in channels_last.
 std::shared_ptr<EfficientNetImpl> build_network(const ExperimentConfig& config);
 
+/// The file that model.weights stands for: itself, or the best weights of a run. Throws CheckpointError, naming the
+/// key, if it is not there.
+std::filesystem::path initial_weights(const std::string& path);
+
 /// Loads config.model.weights, if any, into a fresh network: strict, but a classifier of another class count stays as
-/// drawn, which `log` is told.
-void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config, Log& log);
+/// drawn. `log` is told what was loaded, and once what became of the classifier. `classes` are the data's.
+void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
+                          const std::vector<std::string>& classes, Log& log);
 
 /// Loads every tensor of `file`, strictly. The error lists all that does not fit and says whose weights they are, where
 /// that is known.

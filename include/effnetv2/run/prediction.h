@@ -12,12 +12,12 @@
 
 #include "effnetv2/core/log.h"
 #include "effnetv2/core/progress.h"
-#include "effnetv2/run/subject.h"
+#include "effnetv2/run/trained_model.h"
 
 namespace effnetv2 {
 
 struct PredictionRequest {
-  SubjectRequest subject;
+  TrainedModelRequest model;
   std::vector<std::string> paths;  ///< files and folders; folders stand for every image below them
   std::int64_t top_k = 5;          ///< >= 1; classes beyond the network's are left out
   bool logits = false;             ///< the outputs too

@@ -30,6 +30,10 @@ class RunDirectory {
   /// ConfigError if `path` has neither.
   static ExperimentConfig stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});
 
+  /// The file in which the run at `path` keeps its `checkpoint` (best | last) weights. Throws CheckpointError if it is
+  /// not there yet or `path` is no run.
+  static std::filesystem::path weights(const std::filesystem::path& path, const std::string& checkpoint = "best");
+
   const std::filesystem::path& path() const noexcept { return path_; }
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path environment() const { return path_ / "env.json"; }

@@ -27,7 +27,7 @@ struct Evaluation {
   double seconds = 0.0;
 };
 
-/// Beyond the figures of a pass.
+/// How a pass is made and what is kept of it.
 struct EvaluationOptions {
   bool bf16 = false;         ///< under autocast
   bool stoppable = false;    ///< end early, with what there is, if a stop is requested

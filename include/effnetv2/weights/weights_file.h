@@ -14,8 +14,12 @@ struct WeightsFile {
   std::string taken_from;  ///< the key of a checkpoint that they were found under; "" if they are all of the file
 };
 
+/// "best.pth", or "checkpoint.pth, of which \"model_ema\"", for messages.
+std::string describe_source(const std::filesystem::path& path, const WeightsFile& file);
+
 /// Reads safetensors and PyTorch's zip files, told apart by their first bytes. A file that write_weights_file wrote is
-/// checked against its checksum. Throws CheckpointError, naming the file and what is wrong.
+/// checked against its checksum. Throws CheckpointError, naming the file and what is wrong; a training state is
+/// refused.
 WeightsFile read_weights_file(const std::filesystem::path& path);
 
 /// Writes .safetensors, .pth or .pt, by the extension (any case), whole or not at all, with a checksum of everything.

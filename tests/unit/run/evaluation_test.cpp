@@ -11,7 +11,6 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
-#include "effnetv2/run/prediction.h"
 #include "effnetv2/weights/weights_file.h"
 
 #include "support/tiny_run.h"
@@ -27,7 +26,7 @@ class EvaluationTest : public test::TinyRun {
  protected:
   EvaluationRequest of_run(const std::string& name) const {
     EvaluationRequest request;
-    request.subject.run_dir = dir_ / name;
+    request.model.run_dir = dir_ / name;
     return request;
   }
   /// The config as a file, for weights without a run.
@@ -39,8 +38,8 @@ class EvaluationTest : public test::TinyRun {
   }
   EvaluationRequest of_file(const std::filesystem::path& weights) const {
     EvaluationRequest request;
-    request.subject.weights = weights;
-    request.subject.config = config_file();
+    request.model.weights = weights;
+    request.model.config = config_file();
     request.output = dir_ / "figures";
     return request;
   }
@@ -189,7 +188,7 @@ TEST_F(EvaluationTest, SomeOfTheClassesAreFoundByName) {
       for (const auto& row : whole["per_class"]) {
         names += row["name"].get<std::string>() + " the " + row["name"].get<std::string>() + "\n";
       }
-      request.subject.sets = {"data.class_names=" + dir_.write("names.txt", names).string()};
+      request.model.sets = {"data.class_names=" + dir_.write("names.txt", names).string()};
     }
     const Json some = evaluate(request);
     EXPECT_EQ(some["samples"], 18);
@@ -208,6 +207,45 @@ TEST_F(EvaluationTest, SomeOfTheClassesAreFoundByName) {
   }
 }
 
+TEST_F(EvaluationTest, TheRunsOwnFolderIsNoOtherHoweverItIsWritten) {
+  train("a");
+  for (const auto& folder : {dir_ / "shapes", dir_ / "shapes/", dir_ / "shapes/.", dir_ / "a/../shapes"}) {
+    auto request = of_run("a");
+    request.data = folder;
+    EXPECT_EQ(evaluate(request)["split"], "val") << folder;
+    EXPECT_EQ(evaluate(request)["files"], (dir_ / "a" / "eval" / "shapes-val").string());
+  }
+}
+
+TEST_F(EvaluationTest, ForeignWeightsAreNotLabelledAgainstTheirOwnNames) {
+  train("a");
+  const Json right = evaluate(of_run("a"));
+  std::string names;
+  for (const auto& row : right["per_class"]) {
+    names = row["name"].get<std::string>() + "\n" + names;  // the other way round
+  }
+  auto request = of_file(foreign_weights());
+  request.model.sets = {"data.class_names=" + dir_.write("names.txt", names).string()};
+  EXPECT_THAT(refusal(request), AllOf(HasSubstr("data.class_names"), HasSubstr("--match-classes")));
+}
+
+TEST_F(EvaluationTest, BadImagesLeaveTheOtherRowsWhereTheyBelong) {
+  train("a");
+  write_file(first_image(), "no picture");
+  auto request = of_run("a");
+  request.split = "all";
+  request.model.sets = {"data.on_bad_image=skip"};
+  const Json result = evaluate(request);
+  EXPECT_EQ(result["samples"], 59);
+  EXPECT_EQ(result["bad_images"], 1);
+  const auto rows = csv(dir_ / "a" / "eval" / "all" / "predictions.csv");
+  ASSERT_EQ(rows.size(), 60u);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_TRUE(rows[i][0].starts_with(rows[i][1] + "/")) << rows[i][0];
+    EXPECT_NE((dir_ / "shapes" / rows[i][0]), first_image());
+  }
+}
+
 TEST_F(EvaluationTest, MoreOutputsThanClassesAreAllowedWhereTheyWereTrained) {
   config_.model.num_classes = 30;
   train("a");
@@ -217,96 +255,8 @@ TEST_F(EvaluationTest, MoreOutputsThanClassesAreAllowedWhereTheyWereTrained) {
 TEST_F(EvaluationTest, WeightsOfAnotherArchitectureAreListedAndNamed) {
   train("a");
   auto request = of_file(dir_ / "a" / "checkpoints" / "best.safetensors");
-  request.subject.sets = {"model.stem_channels=16"};
+  request.model.sets = {"model.stem_channels=16"};
   EXPECT_THAT(refusal(request), AllOf(HasSubstr("other shape"), HasSubstr("features.0.0.weight has [8, 3, 3, 3]")));
-}
-
-// ---- predict
-
-class PredictionTest : public EvaluationTest {
- protected:
-  std::vector<PicturePrediction> predict(const PredictionRequest& request, std::int64_t bad = 0) const {
-    std::vector<PicturePrediction> results;
-    EXPECT_EQ(run_prediction(
-                  request, [&](const auto& one) { results.push_back(one); }, {}, Log::silent()),
-              bad);
-    return results;
-  }
-  PredictionRequest request(std::vector<std::string> paths) const {
-    PredictionRequest request;
-    request.subject.run_dir = dir_ / "a";
-    request.paths = std::move(paths);
-    return request;
-  }
-};
-
-TEST_F(PredictionTest, AnswersAreThoseOfTheEvaluation) {
-  train("a");
-  auto all = of_run("a");
-  all.split = "all";
-  evaluate(all);
-  std::map<std::string, std::string> expected;
-  for (const auto& row : csv(dir_ / "a" / "eval" / "all" / "predictions.csv")) {
-    expected[(dir_ / "shapes" / row[0]).string()] = row[2];
-  }
-  const auto results = predict(request({(dir_ / "shapes").string()}));
-  ASSERT_EQ(results.size(), 60u);
-  EXPECT_TRUE(std::is_sorted(results.begin(), results.end(), [](auto& a, auto& b) { return a.path < b.path; }));
-  for (const auto& one : results) {
-    ASSERT_EQ(one.top.size(), 5u);
-    EXPECT_EQ(one.top[0].name, expected[one.path]) << one.path;
-    for (std::size_t i = 1; i < one.top.size(); ++i) {
-      EXPECT_GE(one.top[i - 1].probability, one.top[i].probability);
-    }
-  }
-}
-
-TEST_F(PredictionTest, TheOrderIsThatOfThePathsAndBatchesDoNotMatter) {
-  train("a");
-  const auto folder = predict(request({(dir_ / "shapes").string()}));
-  auto one_by_one = request({folder[7].path, folder[3].path, folder[7].path});
-  one_by_one.subject.sets = {"train.batch_size=1"};
-  one_by_one.top_k = 100;
-  one_by_one.logits = true;
-  const auto some = predict(one_by_one);
-  ASSERT_EQ(some.size(), 3u);
-  EXPECT_EQ(some[0].path, folder[7].path);
-  EXPECT_EQ(some[1].path, folder[3].path);
-  ASSERT_EQ(some[0].top.size(), 10u) << "no more answers than outputs";
-  EXPECT_EQ(some[0].logits.size(), 10u);
-  EXPECT_EQ(some[0].logits, some[2].logits);
-  EXPECT_NEAR(some[0].top[0].probability, folder[7].top[0].probability, 1e-5);
-}
-
-TEST_F(PredictionTest, ABadPictureIsSaidAndTheOthersAnswered) {
-  train("a");
-  const auto bad = dir_.write("bad.jpg", "no picture").string();
-  const auto good = first_image().string();
-  const auto results = predict(request({good, bad, good}), 1);
-  ASSERT_EQ(results.size(), 3u);
-  EXPECT_THAT(results[1].error, HasSubstr("bad.jpg"));
-  EXPECT_TRUE(results[1].top.empty());
-  EXPECT_FALSE(results[2].top.empty());
-  const Json element = to_json(results[1]);
-  EXPECT_EQ(element["path"], bad);
-  EXPECT_TRUE(element["top"].empty());
-  EXPECT_EQ(predict(request({bad}), 1).size(), 1u) << "a batch without a picture";
-}
-
-TEST_F(PredictionTest, PathsThatDoNotExistAreRefusedFirst) {
-  train("a");
-  std::filesystem::create_directory(dir_ / "none");
-  EXPECT_THROW(predict(request({first_image().string(), (dir_ / "gone.png").string()})), DataError);
-  EXPECT_THROW(predict(request({(dir_ / "none").string()})), DataError);
-}
-
-TEST_F(PredictionTest, WhatTheNetworkSawCanBeSaved) {
-  train("a");
-  auto asked = request({first_image().string()});
-  asked.inputs = dir_ / "inputs.safetensors";
-  predict(asked);
-  const SafetensorsFile file(dir_ / "inputs.safetensors");
-  EXPECT_EQ(file.tensor(first_image().string()).sizes(), (std::vector<std::int64_t>{3, 16, 16}));
 }
 
 }  // namespace

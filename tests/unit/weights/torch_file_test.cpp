@@ -1,5 +1,3 @@
-#include "effnetv2/weights/torch_file.h"
-
 #include <functional>
 #include <string>
 
@@ -10,6 +8,8 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/rng.h"
+#include "effnetv2/weights/torch_reader.h"
+#include "effnetv2/weights/torch_writer.h"
 
 #include "support/temp_dir.h"
 #include "support/tensors.h"

@@ -77,7 +77,10 @@ TEST(WeightsFile, OldAndOtherFilesAreSaid) {
   EXPECT_THAT(refusal(kGolden + "torch_2.15_legacy.pth"), HasSubstr("torch.save(torch.load(file), file)"));
   EXPECT_THAT(refusal(folder.write("x.pth", "hello")), HasSubstr("zip archive"));
   EXPECT_THAT(refusal(folder.write("x.safetensors", "hello")), HasSubstr("safetensors"));
-  EXPECT_THAT(refusal(folder.write("empty", "")), HasSubstr("safetensors"));
+  EXPECT_THAT(refusal(folder.write("empty", "")), HasSubstr("neither a safetensors nor a PyTorch file"));
+  EXPECT_THAT(refusal(folder.write("x.txt", "some text of no kind")), HasSubstr("neither a safetensors nor"));
+  write_safetensors(folder / "state", {{"model.w", at::ones({1})}}, {{"format", "effnetv2.state.2"}});
+  EXPECT_THAT(refusal(folder / "state"), HasSubstr("training state"));
   EXPECT_THROW(write_weights_file(folder / "x.onnx", every_kind()), CheckpointError);
 }
 

@@ -118,10 +118,12 @@ TEST(ZipDefect, IsNamed) {
   std::string same = kTwo;
   same.replace(second + 46, 5, "a/one");
   EXPECT_THAT(refusal(same), HasSubstr("two entries named \"a/one\""));
-  // the second entry pointed at the first one's bytes
-  std::string overlap = with<std::uint32_t>(kTwo, second + 42, 0);
-  overlap.replace(overlap.find("a/one"), 5, "a/two");
-  EXPECT_THAT(refusal(overlap), testing::AnyOf(HasSubstr("overlap"), HasSubstr("another name")));
+  // a whole local header inside another entry's bytes
+  const std::string inner = zip_of({{"a/two", "inside"}});
+  std::string overlap = zip_of({{"a/one", inner.substr(0, inner.find("PK\x01\x02"))}, {"a/two", "inside"}});
+  const auto inside = static_cast<std::uint32_t>(overlap.find("PK\x03\x04", 4));
+  overlap = with<std::uint32_t>(overlap, central(overlap, 1) + 42, inside);
+  EXPECT_THAT(refusal(overlap), HasSubstr("overlap"));
 }
 
 TEST(Zip, TellsEntriesThatAreNotStoredAsTheyAre) {

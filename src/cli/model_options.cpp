@@ -1,4 +1,4 @@
-#include "subject_options.h"
+#include "model_options.h"
 
 #include <CLI/App.hpp>
 
@@ -6,7 +6,7 @@
 
 namespace effnetv2::cli {
 
-SubjectRequest SubjectOptions::request(const std::string& verb) const {
+TrainedModelRequest ModelOptions::request(const std::string& verb) const {
   if (run_dir.empty() == weights.empty() || weights.empty() != config.empty()) {
     throw ConfigError(verb + ": give either a run directory or --weights FILE with --config CONFIG.json");
   }
@@ -16,8 +16,8 @@ SubjectRequest SubjectOptions::request(const std::string& verb) const {
   return {given(run_dir), given(weights), given(config), checkpoint, common.after(sets)};
 }
 
-void add_subject(CLI::App& verb, SubjectOptions& options) {
-  auto* weights = verb.add_option("--weights", options.weights, "a .safetensors, .pth or .pt file");
+void add_model_options(CLI::App& verb, ModelOptions& options) {
+  auto* weights = verb.add_option("--weights", options.weights, "a .safetensors, .pth or .pt file, or another run");
   auto* config = verb.add_option("--config", options.config, "the config that goes with --weights");
   weights->needs(config);
   config->needs(weights);

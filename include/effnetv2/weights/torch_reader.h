@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 
 #include "effnetv2/weights/file_bytes.h"
@@ -21,10 +20,5 @@ struct TorchFile {
 /// tensor's bytes are checked against their checksum.
 /// Throws CheckpointError, naming the file and what is wrong, in memory bounded by the file's size.
 TorchFile read_torch_file(const FileBytes& file);
-
-/// Writes an OrderedDict that torch.load(..., weights_only=True) gives back, whole or not at all. Tensors are stored
-/// contiguous. Equal tensors and metadata give equal files. Throws CheckpointError for a dtype that has no storage
-/// type.
-void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors, const Metadata& metadata = {});
 
 }  // namespace effnetv2

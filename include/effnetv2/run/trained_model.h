@@ -14,7 +14,7 @@
 namespace effnetv2 {
 
 /// Whose weights are looked at: a run's, or those of a file that goes with a config.
-struct SubjectRequest {
+struct TrainedModelRequest {
   std::optional<std::filesystem::path> run_dir;
   std::optional<std::filesystem::path> weights, config;
   std::string checkpoint = "best";  ///< best | last, of a run
@@ -22,7 +22,7 @@ struct SubjectRequest {
 };
 
 /// A trained network before it is built.
-struct Subject {
+struct TrainedModel {
   ExperimentConfig config;  ///< resolved for inference; num_classes is the classifier's
   std::filesystem::path weights_path;
   WeightsFile weights;
@@ -35,12 +35,9 @@ struct Subject {
 
 /// Reads config and weights, resolves device and threads and sets LibTorch's switches. Throws ConfigError,
 /// CheckpointError.
-Subject open_subject(const SubjectRequest& request, Log& log);
+TrainedModel open_trained_model(const TrainedModelRequest& request, Log& log);
 
 /// The network in eval mode on its device, BatchNorm folded into the convolutions.
-std::shared_ptr<EfficientNetImpl> inference_network(const Subject& subject);
-
-/// The file that a run keeps its `checkpoint` (best | last) weights in. Throws CheckpointError if it is not there yet.
-std::filesystem::path run_weights(const std::filesystem::path& run_dir, const std::string& checkpoint);
+std::shared_ptr<EfficientNetImpl> inference_network(const TrainedModel& model);
 
 }  // namespace effnetv2
