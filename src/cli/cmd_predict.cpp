@@ -35,6 +35,32 @@ void print(const PicturePrediction& prediction) {
   std::cout << (prediction.error.empty() ? "" : " cannot be read") << "\n";
 }
 
+/// Text, or one JSON document that is closed however the work ends.
+class Output {
+ public:
+  explicit Output(bool json) : json_(json) {}
+  ~Output() {
+    if (json_ && separator_[0] == ',') {
+      std::cout << "\n]\n";
+    }
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void add(const PicturePrediction& prediction) {
+    if (!json_) {
+      print(prediction);
+      return;
+    }
+    std::cout << separator_ << to_json(prediction).dump();
+    separator_ = ",\n";
+  }
+
+ private:
+  bool json_;
+  const char* separator_ = "[\n";
+};
+
 int run_predict(Options options) {
   if (options.model.weights.empty() && !options.paths.empty()) {
     options.model.run_dir = options.paths.front();
@@ -52,19 +78,14 @@ int run_predict(Options options) {
   }
   const auto log = options.model.common.make_log();
   ProgressBar bar(*log, "predicting", "img", !options.model.common.quiet);
-  const char* separator = "[\n";
+  Output output(options.json);
   const std::int64_t bad = run_prediction(
       request,
       [&](const PicturePrediction& prediction) {
         if (!prediction.error.empty()) {
           log->warn(prediction.error);
         }
-        if (options.json) {
-          std::cout << separator << to_json(prediction).dump();
-          separator = ",\n";
-        } else {
-          print(prediction);
-        }
+        output.add(prediction);
       },
       [&](std::int64_t done, std::int64_t total) {
         std::cout.flush();
@@ -72,9 +93,6 @@ int run_predict(Options options) {
       },
       log);
   bar.finish();
-  if (options.json) {
-    std::cout << (separator[0] == '[' ? "[" : "") << "\n]\n";
-  }
   if (stop_requested()) {
     log->info("interrupted");
     return kExitInterrupted;

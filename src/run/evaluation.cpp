@@ -1,6 +1,7 @@
 #include "effnetv2/run/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -118,6 +119,9 @@ Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Lo
     }
     data.root = given.string();
   }
+  if (pictures.split == "all") {
+    data.split.val = data.split.test = 0.0;  // nothing has to be left for anything
+  }
   pictures.listing = list_configured_images(data);
   pictures.files = files_of(pictures.listing, pictures.split);
   if (pictures.files.empty()) {
@@ -143,8 +147,13 @@ std::filesystem::path default_output(const EvaluationRequest& request, const Tra
   if (request.match_classes) {
     name += "-matched";
   }
-  return request.model.run_dir ? *request.model.run_dir / "eval" / name
-                               : std::filesystem::path("eval") / (model.weights_path.stem().string() + "-" + name);
+  if (request.model.run_dir) {
+    return *request.model.run_dir / "eval" / name;
+  }
+  // every run calls its weights best.safetensors
+  const auto folder = std::filesystem::absolute(model.weights_path).lexically_normal().parent_path();
+  const std::string run = folder.filename() == "checkpoints" ? folder.parent_path().filename().string() + "-" : "";
+  return std::filesystem::path("eval") / (run + model.weights_path.stem().string() + "-" + name);
 }
 
 /// A row for each class that has pictures, and for those of the data that have none.
@@ -169,7 +178,9 @@ nlohmann::ordered_json per_class_rows(const Pictures& pictures, const std::vecto
   };
   auto rows = nlohmann::ordered_json::array();
   for (const auto& [label, count] : counts) {
-    rows.push_back({{"name", printable(pictures.listing.class_titles[static_cast<std::size_t>(label)])},
+    const auto at = static_cast<std::size_t>(label);
+    rows.push_back({{"name", printable(pictures.listing.class_titles[at])},
+                    {"id", printable(pictures.listing.classes[at])},
                     {"samples", count.samples},
                     {"top1", share(count.hits, count.samples)},
                     {"precision", share(count.hits, count.predicted)},
@@ -188,10 +199,10 @@ nlohmann::ordered_json interval_of(double share, std::int64_t samples) {
 std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const ProgressFn& on_progress,
                                                      const std::shared_ptr<Log>& log) {
   TrainedModel model = open_trained_model(request.model, *log);
+  const auto network = inference_network(model);
   const Pictures pictures = find_pictures(request, model, *log);
   const auto output = request.output.value_or(default_output(request, model, pictures.split));
   EvaluationFiles files(output);
-  const auto network = inference_network(model);
   const SplitData data = open_split_once(model.config, pictures.listing.root, pictures.files);
   const InputStage input(model.config.data, network->parameters().front().device());
   const Evaluation evaluation = evaluate(
@@ -207,6 +218,10 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
   for (const auto& name : data.dataset->bad_images()) {
     log->warn("left out, cannot be decoded: " + name);
   }
+  if (!std::isfinite(metrics.loss)) {
+    throw NumericError(model.weights_path.string() + ": the loss on the " + pictures.split + " images is " +
+                       shortest(metrics.loss) + ": the weights are of no use");
+  }
   nlohmann::ordered_json document{{"split", pictures.split},
                                   {"samples", metrics.samples},
                                   {"loss", metrics.loss},
@@ -216,10 +231,10 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
                                   {"top5_interval", interval_of(metrics.top5, metrics.samples)},
                                   {"per_class", per_class_rows(pictures, evaluation.predictions)},
                                   {"seconds", evaluation.seconds},
-                                  {"weights", model.weights_path.string()},
-                                  {"data", pictures.listing.root.string()},
+                                  {"weights", printable(model.weights_path.string())},
+                                  {"data", printable(pictures.listing.root.string())},
                                   {"bad_images", data.dataset->bad_images().size()},
-                                  {"files", output.string()}};
+                                  {"files", printable(output.string())}};
   files.write(document, pictures.listing, pictures.files, evaluation.predictions);
   return document;
 }

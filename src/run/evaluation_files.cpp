@@ -10,11 +10,15 @@
 namespace effnetv2 {
 namespace {
 
-/// The class of an output, or its number where no class has it.
+/// The class of an output, by its folder and, where it has one, its title; or the output's number where no class has
+/// it.
 std::string class_name(const Listing& listing, std::int64_t output) {
   const auto at = static_cast<std::size_t>(output);
-  return csv_field(at < listing.class_titles.size() ? printable(listing.class_titles[at])
-                                                    : "output " + std::to_string(output));
+  if (at >= listing.classes.size()) {
+    return "output " + std::to_string(output);
+  }
+  const bool titled = listing.class_titles[at] != listing.classes[at];
+  return csv_field(printable(listing.classes[at] + (titled ? " " + listing.class_titles[at] : "")));
 }
 
 std::string predictions_csv(const Listing& listing, const std::vector<ImageFile>& files,
@@ -66,9 +70,10 @@ EvaluationFiles::EvaluationFiles(const std::filesystem::path& folder) : folder_(
 
 void EvaluationFiles::write(const nlohmann::ordered_json& document, const Listing& listing,
                             const std::vector<ImageFile>& files, const std::vector<Prediction>& predictions) const {
+  const std::string text = document.dump(2) + "\n";
   write_file(folder_ / "predictions.csv", predictions_csv(listing, files, predictions));
   write_file(folder_ / "confusion.csv", confusion_csv(listing, files, predictions));
-  write_file(folder_ / "eval.json", document.dump(2) + "\n");
+  write_file(folder_ / "eval.json", text);
 }
 
 }  // namespace effnetv2

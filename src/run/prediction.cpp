@@ -97,6 +97,16 @@ std::vector<PicturePrediction::Answer> best_of(const float* logits, const float*
   return answers;
 }
 
+void check_finite(const at::Tensor& logits, const Batch& batch, const Dataset& dataset, const TrainedModel& model) {
+  const at::Tensor good = logits.isfinite().all(1);
+  for (std::int64_t row = 0; row < batch.size; ++row) {
+    if (!good[row].item<bool>()) {
+      throw NumericError(model.weights_path.string() + ": the answer for " +
+                         printable(dataset.name(batch.indices[static_cast<std::size_t>(row)])) + " is not finite");
+    }
+  }
+}
+
 }  // namespace
 
 nlohmann::ordered_json to_json(const PicturePrediction& prediction) {
@@ -118,6 +128,9 @@ std::int64_t run_prediction(const PredictionRequest& request,
                             const std::function<void(const PicturePrediction&)>& on_result, const ProgressFn& progress,
                             const std::shared_ptr<Log>& log) {
   const auto paths = expand(request.paths);
+  if (request.inputs && request.inputs->extension() != ".safetensors") {
+    throw ConfigError("predict: --save-inputs writes a .safetensors file, got " + request.inputs->string());
+  }
   if (request.inputs && std::set<std::string>(paths.begin(), paths.end()).size() != paths.size()) {
     throw ConfigError("predict: --save-inputs names tensors by path, so give each picture once");
   }
@@ -144,6 +157,7 @@ std::int64_t run_prediction(const PredictionRequest& request,
       }
       const AutocastGuard autocast(device.type(), model.config.precision == Precision::bf16);
       logits = network->forward(images).to(at::kFloat).cpu().contiguous();
+      check_finite(logits, *batch, *dataset, model);
       probabilities = logits.softmax(1);
     }
     const std::int64_t first = batch->number * options.batch_size;

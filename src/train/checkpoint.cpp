@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kCurrent = "state.safetensors";
 constexpr const char* kPrevious = "state.previous.safetensors";
-constexpr const char* kFormat = "effnetv2.state.2";
+constexpr const char* kFormat = "effnetv2.state.3";
 
 /// A whole state that another version of this program wrote.
 class OtherFormat : public CheckpointError {

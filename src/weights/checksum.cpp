@@ -1,5 +1,7 @@
 #include "effnetv2/weights/checksum.h"
 
+#include <map>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -15,10 +17,14 @@ std::string checksum(const NamedTensors& tensors, std::string_view text) {
       sums[static_cast<std::size_t>(i)] = quick_checksum(bytes.data_ptr(), bytes.nbytes());
     }
   });
+  std::map<std::string_view, std::uint64_t> by_name;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    by_name.emplace(tensors[i].first, sums[i]);
+  }
   Fingerprint all;
   all.add(text);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    all.add(tensors[i].first).add(sums[i]);
+  for (const auto& [name, sum] : by_name) {
+    all.add(name).add(sum);
   }
   return all.hex();
 }

@@ -209,6 +209,11 @@ class PickleReader::Machine {
     if (arguments->items.empty()) {
       return;
     }
+    // the list is copied, and the same list can be given again and again
+    copied_ += arguments->items.front()->items.size();
+    if (copied_ > kMaxValues) {
+      too_many();
+    }
     for (const PickleValue* pair : arguments->items.front()->items) {
       if (pair->items.size() != 2) {
         damaged("a key has no value");
@@ -263,7 +268,7 @@ class PickleReader::Machine {
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, PickleValue*> memo_;
-  std::size_t repeats_ = 0;
+  std::size_t repeats_ = 0, copied_ = 0;
 };
 
 void PickleReader::Machine::step(unsigned char code) {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
@@ -25,7 +26,7 @@ using Kind = PickleValue::Kind;
 
 constexpr std::uint64_t kMaxPickle = 64 << 20;
 constexpr std::size_t kMaxRank = 64;
-constexpr int kMaxNesting = 4;
+constexpr std::size_t kMaxNesting = 40;  // dicts looked into
 /// Several names may share one storage, but not so that a small file makes a large network.
 constexpr std::uint64_t kMaxShared = 16;
 
@@ -193,6 +194,7 @@ class Builder {
 /// What torch.save writes for tensors, parameters, their storages and the containers around them.
 std::vector<std::string_view> known_globals() {
   std::vector<std::string_view> names{"collections OrderedDict",
+                                      "collections Counter",
                                       "torch._utils _rebuild_tensor_v2",
                                       "torch._utils _rebuild_parameter",
                                       "torch Size",
@@ -237,23 +239,22 @@ const PickleValue* value_of(const PickleValue& dict, std::string_view key) {
   return nullptr;
 }
 
-/// Averaged weights first: they are what such a checkpoint is evaluated with.
-std::optional<Found> find_state_dict(const PickleValue& value, const std::string& key, int depth) {
-  if (value.kind != Kind::dict || depth > kMaxNesting) {
+/// Looks under the known keys before it takes the dict itself, which may hold a tensor beside its state_dict. Averaged
+/// weights first: they are what such a checkpoint is evaluated with.
+std::optional<Found> find_state_dict(const PickleValue& value, const std::string& key,
+                                     std::set<const PickleValue*>& seen) {
+  if (value.kind != Kind::dict || !seen.insert(&value).second) {
     return std::nullopt;
-  }
-  if (has_tensors(value)) {
-    return Found{&value, key};
   }
   for (const char* name : {"model_ema", "ema_state_dict", "state_dict_ema", "state_dict", "model_state_dict", "model",
                            "module", "network", "net"}) {
-    if (const PickleValue* inner = value_of(value, name)) {
-      if (auto found = find_state_dict(*inner, key.empty() ? name : key + "." + name, depth + 1)) {
+    if (const PickleValue* inner = seen.size() > kMaxNesting ? nullptr : value_of(value, name)) {
+      if (auto found = find_state_dict(*inner, key.empty() ? name : key + "." + name, seen)) {
         return found;
       }
     }
   }
-  return std::nullopt;
+  return has_tensors(value) ? std::optional(Found{&value, key}) : std::nullopt;
 }
 
 std::string keys_of(const PickleValue& dict) {
@@ -313,7 +314,8 @@ TorchFile read(const FileBytes& file) {
     throw Defect{"its data.pkl has " + std::to_string(pickle.size()) + " bytes, at most 64 MiB are read"};
   }
   const PickleReader reader(pickle, known_globals());
-  const auto found = find_state_dict(reader.root(), "", 0);
+  std::set<const PickleValue*> seen;
+  const auto found = find_state_dict(reader.root(), "", seen);
   if (!found) {
     throw Defect{reader.root().kind == Kind::dict
                      ? "it holds no state_dict; its keys are " + keys_of(reader.root())
@@ -325,14 +327,17 @@ TorchFile read(const FileBytes& file) {
   Builder builder(file, archive);
   const auto& items = found->dict->items;
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    if (const PickleValue* call = tensor_call(*items[i + 1])) {
-      if (items[i]->kind != Kind::text) {
-        throw Defect{"a tensor's name is no text"};
-      }
-      std::string name(items[i]->text);
-      at::Tensor tensor = builder.build(*call, name);
-      result.tensors.emplace_back(std::move(name), std::move(tensor));
+    if (items[i]->kind != Kind::text) {
+      throw Defect{"a tensor's name is no text"};
     }
+    std::string name(items[i]->text);
+    const PickleValue* call = tensor_call(*items[i + 1]);
+    if (call == nullptr) {
+      throw Defect{"its entry " + in_quotes(name) +
+                   " is no tensor; save the state_dict alone, or under \"state_dict\""};
+    }
+    at::Tensor tensor = builder.build(*call, name);
+    result.tensors.emplace_back(std::move(name), std::move(tensor));
   }
   drop_wrappers(result.tensors);
   return result;

@@ -53,7 +53,7 @@ bool looks_like_safetensors(std::string_view bytes) {
 
 WeightsFile read_any(const std::filesystem::path& path, const FileBytes& bytes) {
   const std::string_view view = bytes.view();
-  if (view.starts_with("PK")) {
+  if (view.starts_with("PK") && !looks_like_safetensors(view)) {
     return read_torch(bytes);
   }
   if (view.starts_with("\x80") && !looks_like_safetensors(view)) {

@@ -33,6 +33,8 @@ expect_contains "$errors" ".safetensors, .pth or .pt"
 expect_exit 4 "$program" convert tiny.json x.pth
 expect_contains "$errors" "neither a safetensors nor a PyTorch file"
 expect_exit 4 "$program" convert shapes x.pth
+expect_exit 2 "$program" convert best.pth a/checkpoints/state.safetensors
+expect_contains "$errors" "own checkpoints"
 expect_exit 4 "$program" convert nothing.pth x.pth
 expect_no_file x.pth
 
@@ -81,6 +83,9 @@ expect_contains "$errors" "bad.png"
 expect_equal "$(jq -c 'map(has("error"))' "$output")" "[false,true,false]" "a bad picture among others"
 expect_exit 3 "$program" predict a nowhere.png --json
 expect_contains "$errors" "nowhere.png"
+expect_exit 6 "$program" predict a shapes/cross/0000.png --json --save-inputs nowhere/x.safetensors
+expect_equal "$(jq length "$output")" 1 "a document that is closed"
+expect_exit 2 "$program" predict a shapes/cross/0000.png --save-inputs tiny.json
 expect_exit 2 "$program" predict a
 expect_exit 2 "$program" predict shapes/cross/0000.png some
 printf 'cross a cross\n' >names.txt

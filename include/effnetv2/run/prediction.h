@@ -44,7 +44,7 @@ nlohmann::ordered_json to_json(const PicturePrediction& prediction);
 
 /// Tells `on_result` of each picture in the order of the paths, batch by batch. Ends early once a stop is requested.
 /// Returns how many pictures could not be read. Throws DataError for a path that does not exist and a folder without
-/// images, before the first result.
+/// images, before the first result; NumericError, naming the picture, for an answer that is not finite.
 std::int64_t run_prediction(const PredictionRequest& request,
                             const std::function<void(const PicturePrediction&)>& on_result, const ProgressFn& progress,
                             const std::shared_ptr<Log>& log);

@@ -1,11 +1,14 @@
 #include "effnetv2/run/evaluation.h"
 
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -227,6 +230,42 @@ TEST_F(EvaluationTest, ForeignWeightsAreNotLabelledAgainstTheirOwnNames) {
   auto request = of_file(foreign_weights());
   request.model.sets = {"data.class_names=" + dir_.write("names.txt", names).string()};
   EXPECT_THAT(refusal(request), AllOf(HasSubstr("data.class_names"), HasSubstr("--match-classes")));
+}
+
+TEST_F(EvaluationTest, AFolderOfOnePictureAClassIsMeasured) {
+  train("a");
+  for (const auto& folder : std::filesystem::directory_iterator(dir_ / "shapes")) {
+    if (folder.is_directory()) {
+      std::filesystem::create_directories(dir_ / "one" / folder.path().filename());
+      std::filesystem::copy(folder.path() / "0000.png", dir_ / "one" / folder.path().filename());
+    }
+  }
+  auto request = of_run("a");
+  request.data = dir_ / "one";
+  EXPECT_EQ(evaluate(request)["samples"], 10);
+}
+
+TEST_F(EvaluationTest, WeightsWithoutAClassifierOrWithNaNAreRefused) {
+  train("a");
+  WeightsFile file = read_weights_file(dir_ / "a" / "checkpoints" / "best.safetensors");
+  NamedTensors copies;
+  for (const auto& [name, tensor] : file.tensors) {
+    copies.emplace_back(name, tensor.clone());
+  }
+  copies.back().second.fill_(std::numeric_limits<float>::quiet_NaN());  // the classifier's bias
+  write_weights_file(dir_ / "nan.pth", copies);
+  EXPECT_THROW(evaluate(of_file(dir_ / "nan.pth")), NumericError);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "figures" / "eval.json"));
+  copies.resize(copies.size() - 2);
+  write_weights_file(dir_ / "headless.pth", copies);
+  EXPECT_THAT(refusal(of_file(dir_ / "headless.pth")), HasSubstr("missing (2): classifier.1.weight"));
+}
+
+TEST_F(EvaluationTest, NamesThatAreNoTextDoNotStopIt) {
+  train("a");
+  auto request = of_run("a");
+  request.output = dir_ / "odd\xff";
+  EXPECT_THAT(evaluate(request)["files"].get<std::string>(), HasSubstr("odd\\xFF"));
 }
 
 TEST_F(EvaluationTest, BadImagesLeaveTheOtherRowsWhereTheyBelong) {

@@ -130,7 +130,7 @@ TEST(Checkpoint, AStateOfAnotherVersionIsNeitherUsedNorReplaced) {
   write_state(dir.path(), sample_state(1));
   write_state(dir.path(), sample_state(2));
   std::string other = read_file(dir.path() / "state.safetensors");
-  other.replace(other.find("effnetv2.state.2"), 16, "effnetv2.state.3");
+  other.replace(other.find("effnetv2.state.3"), 16, "effnetv2.state.4");
   write_file(dir.path() / "state.safetensors", other);
   EXPECT_THROW(read(dir.path()), CheckpointError);
   EXPECT_EQ(read_file(dir.path() / "state.safetensors"), other);

@@ -216,6 +216,22 @@ TEST(TorchFile, FindsNestedStateDicts) {
   EXPECT_THAT(refusal(archive(pickled_dict(inner, "weights"))), HasSubstr("its keys are \"weights\""));
 }
 
+TEST(TorchFile, FindsAStateDictBesideATensor) {
+  // PyTorch's own ImageNet example saves its best accuracy as a tensor
+  const std::string inner = "}" + pickled("w") + TensorPickle().text() + "s";
+  const std::string pickle = "\x80\x02}" + pickled("best_acc1") + TensorPickle().text() + "s" + pickled("state_dict") +
+                             inner + "s" + pickled("epoch") + pickled(3) + "s.";
+  const TorchFile file = read_torch_file(FileBytes("x", archive(pickle)));
+  EXPECT_EQ(file.taken_from, "state_dict");
+  EXPECT_EQ(file.tensors.size(), 1u);
+}
+
+TEST(TorchFileDefect, AnEntryThatIsNoTensorIsNamed) {
+  const std::string pickle =
+      "\x80\x02}" + pickled("w") + TensorPickle().text() + "s" + pickled("epoch") + pickled(3) + "s.";
+  EXPECT_THAT(refusal(archive(pickle)), HasSubstr("\"epoch\" is no tensor"));
+}
+
 TEST(TorchFileDefect, AGlobalThatWouldRunCodeIsNamed) {
   const std::string evil =
       "\x80\x02"
@@ -314,6 +330,26 @@ TEST(TorchFileDefect, DepthAndLengthAreBounded) {
     repeats += "h\x01";
   }
   EXPECT_THAT(refusal(archive(repeats + ".")), HasSubstr("2,000,000 values"));
+  // one long list made into a dict again and again
+  std::string copies = "\x80\x02(";
+  for (int i = 0; i < 1000; ++i) {
+    copies += "NN\x86";
+  }
+  copies +=
+      "lq\x01"
+      "0ccollections\nOrderedDict\nq\x02"
+      "0";
+  for (int i = 0; i < 100'000; ++i) {
+    copies += "h\x02h\x01\x85R";
+  }
+  EXPECT_THAT(refusal(archive(copies + ".")), HasSubstr("2,000,000 values"));
+  // a dict that holds itself under every name that is looked for
+  std::string self = "\x80\x02}q\x01";
+  for (const char* key : {"model_ema", "ema_state_dict", "state_dict_ema", "state_dict", "model_state_dict", "model",
+                          "module", "network", "net"}) {
+    self += pickled(key) + "h\x01s";
+  }
+  EXPECT_THAT(refusal(archive(self + ".")), HasSubstr("no state_dict"));
   // a dict that holds itself
   EXPECT_THAT(refusal(archive("\x80\x02}q\x01" + pickled("model") + "h\x01s.")), HasSubstr("no state_dict"));
 }

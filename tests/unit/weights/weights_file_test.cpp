@@ -1,5 +1,7 @@
 #include "effnetv2/weights/weights_file.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -69,6 +71,25 @@ TEST(WeightsFile, ADamagedByteOfOursIsFoundInEitherKind) {
     folder.write(name, bytes);
     EXPECT_THAT(refusal(folder / name), HasSubstr("checksum")) << name;
   }
+}
+
+TEST(WeightsFile, TheChecksumDoesNotMindTheOrder) {
+  const TempDir folder;
+  NamedTensors tensors = every_kind();
+  write_weights_file(folder / "a.safetensors", tensors, {{"classes", "[]"}});
+  const Metadata metadata = SafetensorsFile(folder / "a.safetensors").metadata();
+  std::reverse(tensors.begin(), tensors.end());
+  write_safetensors(folder / "b.safetensors", tensors, metadata);  // as Python's package does
+  EXPECT_EQ(read_weights_file(folder / "b.safetensors").tensors.size(), tensors.size());
+}
+
+TEST(WeightsFile, AHeaderWhoseLengthLooksLikeAZipIsNone) {
+  const TempDir folder;
+  std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  header.resize(0x4B50, ' ');  // "PK", little-endian
+  const std::uint64_t length = header.size();
+  const auto path = folder.write("x", std::string(reinterpret_cast<const char*>(&length), 8) + header + "1234");
+  EXPECT_EQ(read_weights_file(path).tensors.size(), 1u);
 }
 
 TEST(WeightsFile, OldAndOtherFilesAreSaid) {
