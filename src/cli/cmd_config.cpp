@@ -20,7 +20,7 @@ namespace {
 struct Options {
   std::string config;
   std::vector<std::string> sets;
-  bool markdown = false;
+  bool markdown = false, origins = false;
   CommonOptions common;
 
   ExperimentConfig load() const { return load_config(config, common.after(sets)); }
@@ -40,8 +40,18 @@ int run_check(const Options& options) {
 
 int run_show(const Options& options) {
   ExperimentConfig config = options.load();
+  const nlohmann::ordered_json given = to_json(config);
   config.model = with_defaults(config.model);
-  std::cout << to_json(config).dump(2) << "\n";
+  const nlohmann::ordered_json resolved = to_json(config);
+  if (!options.origins) {
+    std::cout << resolved.dump(2) << "\n";
+    return kExitDone;
+  }
+  for (const auto& [path, from] : value_origins(options.config, options.common.after(options.sets))) {
+    const auto& value = *find_value(resolved, path);
+    std::cout << path << " = " << value.dump() << "  (" << (value == *find_value(given, path) ? from : "model.arch")
+              << ")\n";
+  }
   return kExitDone;
 }
 
@@ -94,10 +104,12 @@ void add_config(CLI::App& app, Run& run) {
 
   auto* show = add("show", "print the config with every key, as a run would store it", run_show);
   add_config_file(*show, *options);
+  show->add_flag("--origins", options->origins, "a key a line, with the file or --set that its value comes from");
   show->footer(
       "Examples:\n"
       "  effnetv2 config show configs/quickstart.json\n"
-      "  effnetv2 config show configs/quickstart.json --set model.width_mult=0.25 > narrow.json");
+      "  effnetv2 config show configs/quickstart.json --set model.width_mult=0.25 > narrow.json\n"
+      "  effnetv2 config show configs/birds-32-modern.json --origins | grep -v default");
 
   auto* schema = add("schema", "print the JSON Schema for editors", [](const Options&) { return run_schema(); });
   schema->footer(

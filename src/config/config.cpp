@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/config/keys.h"
 #include "effnetv2/core/error.h"
 
 #include "check.h"
@@ -22,7 +23,7 @@ std::string join_lines(const std::vector<std::string>& lines) {
   return text;
 }
 
-ExperimentConfig read(Document document, const std::vector<std::string>& sets) {
+ExperimentConfig read(Document& document, const std::vector<std::string>& sets) {
   std::vector<std::string> errors = document.errors();
   document.apply_sets(sets, errors);
   std::vector<Issue> issues = check(document);
@@ -48,15 +49,30 @@ ExperimentConfig read(Document document, const std::vector<std::string>& sets) {
 
 ExperimentConfig load_config(const std::filesystem::path& file, const std::vector<std::string>& sets) {
   try {
-    return read(Document::from_file(file), sets);
+    Document document = Document::from_file(file);
+    return read(document, sets);
   } catch (const std::filesystem::filesystem_error& error) {
     throw EnvironmentError(file.string() + ": " + error.what());
   }
 }
 
+std::vector<ValueOrigin> value_origins(const std::filesystem::path& file, const std::vector<std::string>& sets) {
+  Document document = Document::from_file(file);
+  const nlohmann::ordered_json resolved = to_json(read(document, sets));
+  std::vector<ValueOrigin> origins;
+  for (const ConfigKey* key : leaf_keys()) {
+    if (find_value(resolved, key->path) != nullptr) {
+      const bool given = find_value(document.root(), key->path) != nullptr;
+      origins.push_back({key->path, given ? document.origin(key->path).label : "default"});
+    }
+  }
+  return origins;
+}
+
 ExperimentConfig parse_config(const nlohmann::json& document, const std::filesystem::path& folder,
                               const std::vector<std::string>& sets) {
-  return read(Document::from_json(document, folder), sets);
+  Document merged = Document::from_json(document, folder);
+  return read(merged, sets);
 }
 
 void validate(const ExperimentConfig& config) {

@@ -161,6 +161,32 @@ const ConfigKey& config_keys() {
   return root;
 }
 
+namespace {
+
+template <typename Json>
+const Json* walk(const Json& document, std::string_view path) {
+  const Json* value = &document;
+  while (!path.empty()) {
+    const auto dot = std::min(path.find('.'), path.size());
+    const auto found = value->find(std::string(path.substr(0, dot)));
+    if (!value->is_object() || found == value->end()) {
+      return nullptr;
+    }
+    value = &*found;
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return value;
+}
+
+}  // namespace
+
+const nlohmann::json* find_value(const nlohmann::json& document, std::string_view path) {
+  return walk(document, path);
+}
+const nlohmann::ordered_json* find_value(const nlohmann::ordered_json& document, std::string_view path) {
+  return walk(document, path);
+}
+
 std::vector<const ConfigKey*> leaf_keys() {
   std::vector<const ConfigKey*> leaves;
   collect_leaves(config_keys(), leaves);

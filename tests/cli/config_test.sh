@@ -65,3 +65,17 @@ expect_contains "$output" "Examples:"
 expect_exit 2 "$program" config chek configs/quickstart.json
 expect_contains "$errors" "did you mean check?"
 expect_exit 2 "$program" config check
+# where each value comes from
+cat >"$temp/base.json" <<'JSON'
+{"train": {"epochs": 5, "batch_size": 7}, "data": {"augment": {"random_resized_crop": {}}}}
+JSON
+cat >"$temp/over.json" <<'JSON'
+{"extends": "base.json", "train": {"batch_size": 8}}
+JSON
+expect_exit 0 "$program" config show "$temp/over.json" --origins --set seed=3 --device cpu
+for line in "train.epochs = 5  ($temp/base.json)" "train.batch_size = 8  ($temp/over.json)" "seed = 3  (--set seed=3)" \
+  "train.accumulate = 1  (default)" 'device = "cpu"  (--set device=cpu)' "model.dropout = 0.2  (model.arch)" \
+  "data.augment.random_resized_crop.scale = [0.08,1.0]  (default)"; do
+  expect_contains "$output" "$line"
+done
+

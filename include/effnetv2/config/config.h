@@ -15,6 +15,15 @@ namespace effnetv2 {
 /// Throws ConfigError with every error found, one a line, each naming its JSON path or --set.
 ExperimentConfig load_config(const std::filesystem::path& file, const std::vector<std::string>& sets = {});
 
+/// Where a key's value comes from.
+struct ValueOrigin {
+  std::string path;  ///< "train.optimizer.lr"
+  std::string from;  ///< "default", a file's name, or "--set train.optimizer.lr=0.1"
+};
+
+/// For every key of load_config(file, sets), in the documented order. Throws what load_config throws.
+std::vector<ValueOrigin> value_origins(const std::filesystem::path& file, const std::vector<std::string>& sets = {});
+
 /// The same from a document already in memory; relative paths are taken from `folder`.
 ExperimentConfig parse_config(const nlohmann::json& document, const std::filesystem::path& folder,
                               const std::vector<std::string>& sets = {});

@@ -35,6 +35,10 @@ struct ConfigKey {
 /// The description of ExperimentConfig as a tree; its root is an object with an empty name.
 const ConfigKey& config_keys();
 
+/// The value at "a.b.c" of a document, or null if there is none, as below a null or inside a list.
+const nlohmann::json* find_value(const nlohmann::json& document, std::string_view path);
+const nlohmann::ordered_json* find_value(const nlohmann::ordered_json& document, std::string_view path);
+
 /// Every key that is not an always-present object, in the documented order.
 std::vector<const ConfigKey*> leaf_keys();
 
