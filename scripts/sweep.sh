@@ -5,6 +5,7 @@
 #   scripts/sweep.sh BASE.json -o DIR [--grid KEY=V1,V2,...]... [--seeds 1,2,3] [options]
 #
 #   -o DIR             where the runs, logs/ and sweep.csv go
+#   --variants PATHS   configs that are each laid over BASE: files, or folders of them, separated by commas
 #   --grid KEY=V1,V2   settings to vary; several --grid are combined. Lists and objects are JSON: --grid 'a.b=[1,2],[3]'
 #   --seeds 1,2,3      every point once per seed
 #   --set KEY=VALUE    a setting that all points share
@@ -12,7 +13,10 @@
 #   --threads N        threads of each (default: the config's, or the cores divided by --jobs; kept when the sweep is
 #                      started again)
 #   --device NAME      where they train, as for "effnetv2 train"
-#   --dry-run          list the points and stop
+#   --gpus 0,1         one point at a time on each of these CUDA devices (instead of --jobs and --device)
+#   --retry-failed     try points again that failed by themselves when the sweep ran before (exit codes 2 to 5); others
+#                      go on in any case
+#   --dry-run          list the points, say what they may cost, and stop
 #
 # EFFNETV2 names the program, by default build/release/effnetv2.
 # Exit code: 0 all done, 1 some points failed, 2 usage, 6 a program or folder is missing, 130 interrupted after saving.
@@ -51,6 +55,9 @@ seeds=()
 jobs=1
 threads=''
 dry_run=''
+retry_failed=''
+gpus=()
+variants=()  # files, in the order given
 keys=()    # grid keys, in the order given
 grid=()    # grid[i]: the values of keys[i], one a line
 shared=()  # --set and --device for every point
@@ -98,9 +105,28 @@ add_grid() {
   grid+=("$values")
 }
 
+add_variants() {
+  local path found
+  local -a paths
+  IFS=, read -ra paths <<<"$1"
+  for path in "${paths[@]}"; do
+    if [[ -d $path ]]; then
+      mapfile -t found < <(find "$path" -maxdepth 1 -name '*.json' ! -name '.*' | LC_ALL=C sort)
+      ((${#found[@]} > 0)) || usage_error "--variants: $path holds no .json"
+      variants+=("${found[@]}")
+    elif [[ -f $path ]]; then
+      variants+=("$path")
+    else
+      usage_error "--variants: there is no file or folder $path"
+    fi
+  done
+}
+
 is_count() { [[ $1 =~ ^[1-9][0-9]{0,5}$ ]]; }
 
 in_grid=''
+device=''
+jobs_given=''
 while (($# > 0)); do
   option=$1
   shift
@@ -110,7 +136,8 @@ while (($# > 0)); do
       exit 0
       ;;
     --dry-run) dry_run=yes ;;
-    -o | --output | --grid | --seeds | --set | --jobs | --threads | --device)
+    --retry-failed) retry_failed=yes ;;
+    -o | --output | --variants | --gpus | --grid | --seeds | --set | --jobs | --threads | --device)
       (($# > 0)) || usage_error "$option needs a value"
       in_grid=''
       case $option in
@@ -131,12 +158,22 @@ while (($# > 0)); do
         --jobs)
           is_count "$1" || usage_error "--jobs '$1': expected a number from 1 up"
           jobs=$1
+          jobs_given=yes
           ;;
         --threads)
           is_count "$1" || usage_error "--threads '$1': expected a number from 1 up"
           threads=$1
           ;;
-        --device) shared+=(--device "$1") ;;
+        --device)
+          device=$1
+          shared+=(--device "$1")
+          ;;
+        --variants) add_variants "$1" ;;
+        --gpus)
+          [[ $1 =~ ^[0-9]+(,[0-9]+)*$ ]] || usage_error "--gpus '$1': expected numbers of CUDA devices, such as 0,1"
+          IFS=, read -ra gpus <<<"$1"
+          [[ -z $(printf '%s\n' "${gpus[@]}" | sort | uniq -d) ]] || usage_error "--gpus '$1': a device is given twice"
+          ;;
       esac
       shift
       ;;
@@ -157,7 +194,24 @@ done
 [[ -n $base ]] || usage_error "no base config given"
 [[ -f $base ]] || usage_error "there is no config $base"
 [[ -n $out ]] || usage_error "no output folder given: -o DIR"
-((${#keys[@]} + ${#seeds[@]} > 0)) || usage_error "nothing to vary: give --grid or --seeds"
+((${#keys[@]} + ${#seeds[@]} + ${#variants[@]} > 0)) || usage_error "nothing to vary: give --variants, --grid or --seeds"
+if ((${#gpus[@]} > 0)); then
+  [[ -z $jobs_given && -z $device ]] || usage_error "--gpus says how many points train at once and where; leave out --jobs and --device"
+  jobs=${#gpus[@]}
+fi
+# A variant is one more thing to vary, named by its file.
+variant_names=()
+for file in "${variants[@]}"; do
+  name=$(basename "$file" .json)
+  [[ $name =~ ^[A-Za-z0-9._+-]+$ ]] || usage_error "--variants: $file: a name of letters, digits and ._+- is needed"
+  variant_names+=("$name")
+done
+if ((${#variants[@]} > 0)); then
+  [[ -z $(printf '%s\n' "${variant_names[@]}" | sort | uniq -d) ]] ||
+    usage_error "--variants: two files are called $(printf '%s\n' "${variant_names[@]}" | sort | uniq -d | head -n 1)"
+  keys=(variant "${keys[@]}")
+  grid=("$(printf '%s\n' "${variant_names[@]}")" "${grid[@]}")
+fi
 for setting in "${shared[@]}"; do
   key=${setting%%=*}
   if [[ $setting == *=* && " ${keys[*]} seed " == *" $key "* ]]; then
@@ -221,7 +275,7 @@ mapfile -t shorts < <(((${#keys[@]} == 0)) || short_names)
 
 # add_points DEPTH NAME CELLS: every combination of the keys from DEPTH on, the seeds innermost.
 add_points() {
-  local depth=$1 name=$2 cell=$3 values texts i seed
+  local depth=$1 name=$2 cell=$3 values texts part i seed
   if ((depth == ${#keys[@]})); then
     if ((${#seeds[@]} == 0)); then
       names+=("$name")
@@ -238,49 +292,122 @@ add_points() {
   mapfile -t values <<<"${grid[depth]}"
   mapfile -t texts < <(tidy_values "${grid[depth]}")
   for i in "${!values[@]}"; do
-    add_points $((depth + 1)) "${name:+${name}_}${shorts[depth]}=${texts[i]}" "${cell:+$cell$'\n'}${values[i]}"
+    part=${shorts[depth]}=${texts[i]}
+    [[ ${keys[depth]} != variant ]] || part=${values[i]}
+    add_points $((depth + 1)) "${name:+${name}_}$part" "${cell:+$cell$'\n'}${values[i]}"
   done
 }
 add_points 0 "" ""
 count=${#names[@]}
 
-# The settings of point i as arguments, into the array `point_settings`.
+# What each variant, or without one the base, is trained from: a config that lays the one over the other.
+laid_over() { echo "$out/variants/$1.json"; }
+write_variants() {
+  local i
+  ((${#variants[@]} == 0)) || mkdir -p "$out/variants"
+  for i in "${!variants[@]}"; do
+    jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[i]}")" '{extends: [$base, $variant]}' \
+      >"$(laid_over "${variant_names[i]}").part"
+    mv "$(laid_over "${variant_names[i]}").part" "$(laid_over "${variant_names[i]}")"
+  done
+}
+
+# The settings of point i as arguments, into the array `point_settings`, and its config into `point_base`.
 settings_of() {
   local values k
   point_settings=("${shared[@]}")
+  point_base=$base
   if ((${#keys[@]} > 0)); then
     mapfile -t values <<<"${cells[$1]}"
     for k in "${!keys[@]}"; do
-      point_settings+=(--set "${keys[k]}=${values[k]}")
+      if [[ ${keys[k]} == variant ]]; then
+        point_base=$(laid_over "${values[k]}")
+      else
+        point_settings+=(--set "${keys[k]}=${values[k]}")
+      fi
     done
   fi
   [[ -z ${point_seeds[$1]} ]] || point_settings+=(--set "seed=${point_seeds[$1]}")
 }
 
+# ---- training
+
+# The resolved configs tell whether a finished run is of this sweep or of an earlier, different one.
+declare -A resolved=()  # config file to its checksum
+config_threads=''
+resolve() {
+  local text
+  text=$("$program" config show "$2" "${shared[@]}") || {
+    say "$1 with what all points share is not valid; nothing was started"
+    exit 2
+  }
+  config_threads=$(jq -r '.threads' <<<"$text")
+  resolved[$2]=$(cksum <<<"$text")
+}
+for i in "${!variants[@]}"; do
+  # checked in a place of its own first: nothing is written for a sweep that does not start
+  check=$(mktemp --suffix=.json)
+  jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[i]}")" '{extends: [$base, $variant]}' >"$check"
+  resolve "${variants[i]} over $base" "$check"
+  resolved[$(laid_over "${variant_names[i]}")]=${resolved[$check]}
+  rm -f "$check"
+done
+((${#variants[@]} > 0)) || resolve "the base config" "$base"
+
+# What the points that are left may cost, from one of them: a few steps are timed, and a state's size follows from the
+# parameters. Says nothing where that cannot be told.
+estimate() {
+  local left=$1 file timing size plan steps bytes free states=1 text=''
+  settings_of "$2"
+  file=$point_base
+  if [[ ! -f $file ]]; then
+    file=$(mktemp --suffix=.json)
+    jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[0]}")" '{extends: [$base, $variant]}' >"$file"
+  fi
+  plan=$("$program" train "$file" "${point_settings[@]}" --dry-run 2>/dev/null) || plan=''
+  steps=$(sed -n 's/^steps in all *//p' <<<"$plan" | tail -n 1)
+  bytes=$(sed -n 's/^parameters *//p' <<<"$plan" | tr -d , | tail -n 1)
+  if [[ $steps =~ ^[0-9]+$ ]]; then
+    timing=$("$program" bench "$file" "${point_settings[@]}" --mode train --steps 3 --warmup 1 --json --quiet 2>/dev/null |
+      jq -r '.median_step_ms | numbers') || timing=''
+    [[ -z $timing ]] || text="at most $(awk -v ms="$timing" -v steps="$steps" -v left="$left" -v jobs="$jobs" 'BEGIN {
+      hours = ms * steps * left / jobs / 3600000
+      printf hours < 1 ? "%.0f minutes" : "%.1f hours", hours < 1 ? hours * 60 : hours }')"
+  fi
+  if [[ $bytes =~ ^[0-9]+$ ]]; then
+    # best and last weights; a state is weights and two moments, and for a moment there are two of them
+    grep -q '"keep_state_when_done": false' <<<"$plan" && states=0
+    size=$(awk -v n="$bytes" -v left="$left" -v jobs="$jobs" -v states="$states" \
+      'BEGIN { printf "%d", n * 4 * (left * (2 + 6 * states) + (states ? 0 : jobs * 6)) }')
+    free=$(df --output=avail -B1 "$(dirname "$out")" 2>/dev/null | tail -n 1) || free=''
+    text+="${text:+, }$(numfmt --to=iec "$size") of disk"
+    if [[ $free =~ ^[0-9]+$ ]] && ((size > free)); then
+      text+=" where only $(numfmt --to=iec "$free") are free: checkpoint.keep_state_when_done=false needs less"
+    fi
+  fi
+  [[ $file == "$point_base" ]] || rm -f "$file"
+  [[ -z $text ]] || say "$left points left, by a few steps of the first: $text"
+}
+
+to_train=()
 if [[ -n $dry_run ]]; then
   for ((i = 0; i < count; i++)); do
     settings_of "$i"
     state=new
+    [[ -f $out/${names[i]}/result.json ]] || to_train+=("$i")
     [[ ! -d $out/${names[i]} ]] || state=begun
     [[ ! -f $out/${names[i]}/result.json ]] || state='done'
     printf '%-5s %s  %s\n' "$state" "$out/${names[i]}" "$(typed "${point_settings[@]}")"
   done
+  ((${#to_train[@]} == 0)) || estimate "${#to_train[@]}" "${to_train[0]}"
   exit 0
 fi
 
-# ---- training
 
-# The resolved base config tells whether a finished run is of this sweep or of an earlier, different one.
-resolved=$("$program" config show "$base" "${shared[@]}") || {
-  say "the base config with what all points share is not valid; nothing was started"
-  exit 2
-}
-config_threads=$(jq -r '.threads' <<<"$resolved")
-resolved=$(cksum <<<"$resolved")
-mkdir -p "$out/logs" || {
+if ! mkdir -p "$out/logs" || ! write_variants; then
   say "$out cannot be made: choose another -o"
   exit 6
-}
+fi
 
 # Exact resume needs the thread count that a run began with, so the sweep remembers its own.
 for setting in "${shared[@]}" "${keys[@]/%/=}"; do
@@ -298,6 +425,9 @@ if [[ $threads != config ]]; then
   echo "$threads" >"$out/logs/threads"
 fi
 
+gpu_of=()
+trained=0      # points that ended in this run of the script
+began=$SECONDS
 status=() exit_codes=() messages=() rows=()
 declare -A running=()  # process id to point
 stopping=0
@@ -306,7 +436,7 @@ last_signal=0
 # What a point's result was made from, to compare with what it would be made from now.
 made_from() {
   settings_of "$1"
-  echo "$resolved ${point_settings[*]}"
+  echo "${resolved[$point_base]} ${point_settings[*]}"
 }
 
 # The point's row for sweep.csv as JSON, into rows[i].
@@ -346,11 +476,44 @@ print_table() {
       }'
 }
 
+# A device that no running point has.
+free_gpu() {
+  local gpu pid
+  for gpu in "${gpus[@]}"; do
+    for pid in "${!running[@]}"; do
+      [[ ${gpu_of[${running[$pid]}]} != "$gpu" ]] || continue 2
+    done
+    echo "$gpu"
+    return
+  done
+}
+
+# How far the sweep is, on stderr.
+say_progress() {
+  local i left=0 failures=0 finished=0 rest=''
+  for ((i = 0; i < count; i++)); do
+    case ${status[i]} in
+      'done') finished=$((finished + 1)) ;;
+      failed) failures=$((failures + 1)) ;;
+      *) left=$((left + 1)) ;;
+    esac
+  done
+  if ((trained > 0 && left > 0)); then
+    rest=", about $(awk -v s="$(((SECONDS - began) * left / trained))" 'BEGIN { printf s < 5400 ? "%.0f minutes" : "%.1f hours", s < 5400 ? s / 60 : s / 3600 }') left"
+  fi
+  say "$finished done, ${#running[@]} running, $failures failed, $((left - ${#running[@]})) waiting$rest"
+}
+
 start_point() {
   local name=${names[$1]} arguments
   settings_of "$1"
-  arguments=(train "$base" "${point_settings[@]}" --run-dir "$out/$name" --resume)
+  arguments=(train "$point_base" "${point_settings[@]}" --run-dir "$out/$name" --resume)
   [[ $threads == config ]] || arguments+=(--threads "$threads")
+  if ((${#gpus[@]} > 0)); then
+    gpu_of[$1]=$(free_gpu)
+    arguments+=(--device "cuda:${gpu_of[$1]}")
+  fi
+  rm -f "$out/logs/$name.failed"
   echo "\$ $(typed "$program" "${arguments[@]}")" >>"$out/logs/$name.log"
   # In a session of its own, so that Ctrl-C in the terminal reaches this script alone, which passes on one SIGTERM.
   setsid "$program" "${arguments[@]}" </dev/null >>"$out/logs/$name.log" 2>&1 &
@@ -382,9 +545,15 @@ end_point() {
     ((code != 0)) || messages[i]="ended without a result.json: $(last_line "$i")"
     ((code <= 128)) || messages[i]="ended by signal $((code - 128)) (SIG$(kill -l $((code - 128)) || true))"
     say "$place: failed, ${messages[i]}"
+    # what was killed or found the disk full goes on next time; a wrong setting, bad data or a loss gone wrong would not
+    if ((code >= 2 && code <= 5)); then
+      { made_from "$i"; echo "$code ${messages[i]}"; } >"$out/logs/$name.failed"
+    fi
   fi
   note_row "$i"
   write_csv
+  trained=$((trained + 1))
+  ((stopping)) || say_progress
 }
 
 terminate_running() {
@@ -428,6 +597,7 @@ reap() {
   done
 }
 
+to_train=()
 for ((i = 0; i < count; i++)); do
   status[i]=waiting
   exit_codes[i]=null
@@ -435,9 +605,17 @@ for ((i = 0; i < count; i++)); do
     $(made_from "$i") == "$(<"$out/logs/${names[i]}.made-from")" ]]; then
     status[i]='done'
     exit_codes[i]=0
+  elif [[ -z $retry_failed && -f $out/logs/${names[i]}.failed &&
+    $(made_from "$i") == "$(head -n 1 "$out/logs/${names[i]}.failed")" ]]; then
+    status[i]=failed
+    read -r 'exit_codes[i]' 'messages[i]' < <(sed -n 2p "$out/logs/${names[i]}.failed")
+    messages[i]+=" (before; --retry-failed tries again)"
+  else
+    to_train+=("$i")
   fi
   note_row "$i"
 done
+((${#to_train[@]} < 2)) || estimate "${#to_train[@]}" "${to_train[0]}"
 
 trap '' PIPE
 trap stop_all INT TERM HUP
@@ -447,6 +625,7 @@ for ((i = 0; i < count && stopping == 0; i++)); do
     say "[$((i + 1))/$count] ${names[i]}: was done"
     continue
   fi
+  [[ ${status[i]} != failed ]] || continue
   while ((${#running[@]} >= jobs)); do reap; done
   ((stopping)) || start_point "$i"
 done

@@ -73,6 +73,68 @@ expect_contains "$output" "$out/w=-1_"
 expect_equal "$(awk '{ print (length($2) > 120) }' "$output" | sort -u)" 0
 expect_no_file "$out"
 
+# What it may cost: a few timed steps times the points that are left.
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --seeds 1,2,3,4
+expect_contains "$errors" "4 points left, by a few steps of the first: at most 4.0 hours, "
+expect_contains "$errors" " of disk"
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --seeds 1,2,3,4 --jobs 4
+expect_contains "$errors" "at most 1.0 hours"
+expect_no_file "$out"
+
+# Variants: each file laid over the base, named by it, combined with the rest.
+mkdir -p more
+echo '{"model": {"dropout": 0.6}}' >more/dropout.json
+echo '{}' >more/original.json
+echo '{"x": 1}' >third.json
+expect_exit 2 "$sweep" base.json -o "$out" --variants nowhere
+expect_contains "$errors" "nowhere"
+expect_exit 2 "$sweep" base.json -o "$out" --variants more,more/original.json
+expect_contains "$errors" "called original"
+fresh
+expect_exit 0 "$sweep" base.json -o "$out" --variants more,third.json --grid train.optimizer.lr=0.1,0.2 --seeds 1
+expect_equal "$(calls)" 6
+expect_equal "$(csv dropout_lr=0.2-seed1 variant)" '"dropout"'
+expect_equal "$(csv third_lr=0.1-seed1 status)" '"done"'
+expect_equal "$(jq -c '.extends | map(split("/")[-1])' "$out/variants/third.json")" '["base.json","third.json"]'
+expect_contains "$STUB/calls" "train $out/variants/original.json --set train.optimizer.lr=0.1 --set seed=1"
+expect_contains "$output" "original"
+expect_contains "$errors" "6 done, 0 running, 0 failed, 0 waiting"
+expect_exit 0 "$sweep" base.json -o "$out" --variants more,third.json --grid train.optimizer.lr=0.1,0.2 --seeds 1
+expect_equal "$(calls)" 6
+
+# One point at a time on each card.
+fresh
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --gpus 0,0
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --gpus 0 --jobs 2
+expect_contains "$errors" "--gpus says"
+printf '%s\n' seed1 seed2 >"$STUB/slow"
+"$sweep" base.json -o "$out" --seeds 1,2,3 --gpus 4,7 >"$output" 2>"$errors" &
+sweeping=$!
+wait_for 20 test -f "$STUB/ready.seed2"
+expect_equal "$(grep -o 'cuda:[0-9]*' "$STUB/calls" | sort | paste -sd ' ')" "cuda:4 cuda:7"
+echo seed1 >"$STUB/slow"  # seed2 ends, and seed3 gets its card
+wait_for 20 test -f "$STUB/ready.seed3"
+expect_contains "$STUB/calls" "seed=3 --run-dir $out/seed3 --resume --threads $(($(nproc) / 2 > 0 ? $(nproc) / 2 : 1)) --device cuda:7"
+rm "$STUB/slow"
+wait "$sweeping"
+
+# A point that failed stays so until it is asked for again, or is another one.
+fresh
+echo seed2 >"$STUB/fail"
+expect_exit 1 "$sweep" base.json -o "$out" --seeds 1,2,3
+expect_equal "$(calls)" 3
+rm "$STUB/fail"
+expect_exit 1 "$sweep" base.json -o "$out" --seeds 1,2,3
+expect_equal "$(calls)" 3
+expect_contains "$errors" "exit code 5: error: the loss is not finite at step 3 (before; --retry-failed tries again)"
+expect_equal "$(csv seed2 exit_code)" 5
+expect_exit 0 "$sweep" base.json -o "$out" --seeds 1,2,3 --retry-failed
+expect_equal "$(calls)" 4
+echo seed2 >"$STUB/fail"
+expect_exit 1 "$sweep" base.json -o "$out" --seeds 1,2,3 --set train.epochs=9
+rm "$STUB/fail"
+expect_exit 0 "$sweep" base.json -o "$out" --seeds 1,2,3 --set train.epochs=10
+
 # All points are trained, the table and sweep.csv hold them, and a second start does nothing.
 fresh
 grid=(base.json --grid "train.optimizer.lr=0.1,0.2" --seeds "1,3" --set train.epochs=20 -o "$out")
@@ -131,7 +193,7 @@ fresh
 expect_exit 0 "$sweep" base.json --grid train.optimizer.lr=0.1 -o "$out"
 expect_equal "$(csv lr=0.1 seed)" 7
 
-# Points that fail, are killed or end without a result do not stop the others; they are listed and tried again.
+# Points that fail, are killed or end without a result do not stop the others; they are listed.
 fresh
 echo lr=0.1-seed1 >"$STUB/fail"
 echo lr=0.1-seed3 >"$STUB/kill"
@@ -149,7 +211,9 @@ expect_equal "$(csv lr=0.1-seed1 best_val_top1)" ""
 expect_equal "$(awk '$1 == "0.1" { print $2, $3 }' "$output")" "0/2 -"
 expect_equal "$(awk '$1 == "0.2" { print $2, $3, $4 }' "$output")" "1/2 0.5000 -"
 rm "$STUB/fail" "$STUB/kill" "$STUB/mute"
-expect_exit 0 "$sweep" "${grid[@]}"
+expect_exit 1 "$sweep" "${grid[@]}"
+expect_equal "$(calls)" 6 "what failed by itself is left alone"
+expect_exit 0 "$sweep" "${grid[@]}" --retry-failed
 expect_equal "$(calls)" 7
 
 # Several at once: all are running before one has ended.

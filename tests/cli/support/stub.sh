@@ -2,6 +2,7 @@
 # Stands in for effnetv2 where only the command line's contract matters:
 #   stub.sh config show BASE [--set ...]
 #   stub.sh train BASE [--set KEY=VALUE ...] --run-dir DIR --resume
+#   stub.sh train BASE ... --dry-run, and bench: 36 seconds a step, 100 steps, a million parameters
 # What it does is said in files of the folder STUB, each with names of run directories: fail, kill, mute (no result.json),
 # slow (trains until the name is gone) and stuck (as slow, and saves for ten seconds). Every training is noted in
 # STUB/calls, how it ended in STUB/ends.
@@ -14,7 +15,16 @@ if [[ $1 == config ]]; then
     echo "error: nonsense is not a key" >&2
     exit 2
   fi
-  echo "{\"base\": \"$3\", \"content\": $(jq -c . "$3"), \"settings\": \"${*:4}\", \"threads\": $(jq '.threads // "auto"' "$3")}"
+  echo "{\"content\": $(jq -c . "$3"), \"settings\": \"${*:4}\", \"threads\": $(jq '.threads // "auto"' "$3")}"
+  exit 0
+fi
+
+if [[ $1 == bench ]]; then
+  echo '{"median_step_ms": 36000}'
+  exit 0
+fi
+if [[ $* == *--dry-run* ]]; then
+  printf 'parameters        1,000,000\nsteps in all      100\n'
   exit 0
 fi
 
