@@ -6,10 +6,21 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 program=$1
 
 # every config that is shipped is good, with no data at hand
-for config in configs/*.json; do
+mapfile -t shipped < <(find configs -name '*.json' | LC_ALL=C sort)
+for config in "${shipped[@]}"; do
   expect_exit 0 "$program" config check "$config"
   expect_equal "$(cat "$output")" ok "$config"
 done
+
+# and says what it is; the networks of the studies are those that were published
+for config in "${shipped[@]}"; do
+  expect_equal "$(jq -r '.description | type' "$config")" string "$config has a description"
+done
+parameters() { "$program" summary "$1" --set model.num_classes=10 --json | jq .parameters; }
+expect_equal "$(parameters configs/study/variants/mbconv-depth-0.1.json)" 3084858
+expect_equal "$(parameters configs/study/variants/half-layers.json)" 9126978
+expect_equal "$(parameters configs/ablation/variants/half-layers.json)" 9126978
+expect_equal "$(parameters configs/ablation/variants/fused-only.json)" 74757538
 
 # every error at once, one a line, on stderr
 cat >"$temp/bad.json" <<'JSON'
