@@ -31,8 +31,22 @@ function(effnetv2_sources out)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
+# The report's page carries its own charting library. Without one it has tables and no charts.
+find_file(EFFNETV2_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js DOC "Chart.js 3 or newer, minified")
+if(NOT EFFNETV2_CHART_JS)
+  message(WARNING "Chart.js was not found, so reports will have no charts: install libjs-chart.js, or set EFFNETV2_CHART_JS")
+endif()
+set(assets ${CMAKE_SOURCE_DIR}/src/report/assets)
+set(asset_files ${assets}/report.html ${assets}/report.css ${assets}/report.js ${EFFNETV2_CHART_JS})
+set(embedded ${CMAKE_BINARY_DIR}/report_assets.cpp)
+list(JOIN asset_files "|" asset_list)
+add_custom_command(OUTPUT ${embedded}
+  COMMAND ${CMAKE_COMMAND} "-DNAMES=kHtml|kCss|kJs|kChartJs" "-DFILES=${asset_list}" -DOUT=${embedded}
+          -DHEADER=${CMAKE_SOURCE_DIR}/src/report/assets.h -P ${CMAKE_SOURCE_DIR}/cmake/Embed.cmake
+  DEPENDS ${asset_files} ${CMAKE_SOURCE_DIR}/cmake/Embed.cmake VERBATIM)
+
 effnetv2_sources(base_sources core config data report)
-add_library(effnetv2_base STATIC ${base_sources})
+add_library(effnetv2_base STATIC ${base_sources} ${embedded})
 add_dependencies(effnetv2_base effnetv2_revision)
 target_link_libraries(effnetv2_base
   PUBLIC effnetv2_options nlohmann_json::nlohmann_json Threads::Threads

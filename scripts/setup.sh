@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh            to build, train and test
 #   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
-#   scripts/setup.sh --dev      also clang-tidy, and torchvision for writing the golden files again
+#   scripts/setup.sh --dev      also clang-tidy, Chromium to open reports, torchvision for writing the golden files again
 #
 # EFFNETV2_SKIP_SETUP=1 makes it trust what is there (other systems, another LibTorch in CMAKE_PREFIX_PATH).
 set -euo pipefail
@@ -14,10 +14,10 @@ log=$repo/build/logs/setup.log
 packages=(
   build-essential cmake ninja-build git jq
   libtorch-dev libopencv-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libgtest-dev libgmock-dev
-  libopenblas0-openmp
+  libopenblas0-openmp libjs-chart.js
 )
 lint_packages=(clang-format shellcheck)
-dev_packages=(clang-tidy libomp-dev python3-torchvision)
+dev_packages=(chromium clang-tidy libomp-dev python3-torchvision)
 
 say() { echo "setup: $*" >&2; }
 

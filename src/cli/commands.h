@@ -39,6 +39,7 @@ void add_resume(CLI::App& app, Run& run);
 void add_eval(CLI::App& app, Run& run);
 void add_predict(CLI::App& app, Run& run);
 void add_convert(CLI::App& app, Run& run);
+void add_report(CLI::App& app, Run& run);
 void add_summary(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_data(CLI::App& app, Run& run);

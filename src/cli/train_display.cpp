@@ -1,12 +1,15 @@
 #include "train_display.h"
 
+#include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
 
 #include "progress_bar.h"
+#include "report_writer.h"
 
 namespace effnetv2::cli {
 namespace {
@@ -16,6 +19,32 @@ std::string loss_and_accuracy(const StepInfo& step) {
   std::snprintf(text, sizeof text, "loss %.4f top-1 %.3f %.0f img/s", step.loss, step.top1, step.images_per_second);
   return text;
 }
+
+/// Keeps a run's page current while it trains. A page that cannot be written is no reason to stop.
+class PageWriter {
+ public:
+  explicit PageWriter(Log& log) : log_(log) {}
+
+  /// At most twice a minute.
+  void refresh(const std::filesystem::path& run_dir) {
+    if (const auto now = Clock::now(); now - last_ >= std::chrono::seconds(30)) {
+      last_ = now;
+      write(run_dir);
+    }
+  }
+  void write(const std::filesystem::path& run_dir) {
+    try {
+      write_report({run_dir}, run_dir / "report.html");
+    } catch (const Error& e) {
+      log_.warn(std::string("the report was not written: ") + e.what());
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Log& log_;
+  Clock::time_point last_ = Clock::now() - std::chrono::hours(1);
+};
 
 }  // namespace
 
@@ -45,10 +74,17 @@ int train_with_display(const TrainingRequest& request, const CommonOptions& comm
     };
   }
   events.on_validation = [&](std::int64_t done, std::int64_t total) { show("validating", "img", done, total, ""); };
-  events.on_epoch_end = [&] { bar.finish(); };
+  PageWriter page(*log);
+  events.on_epoch_end = [&](const std::filesystem::path& run_dir) {
+    bar.finish();
+    page.refresh(run_dir);
+  };
 
   const TrainingOutcome outcome = run_training(request, events, log);
   bar.finish();
+  if (!outcome.was_done && std::filesystem::exists(outcome.run_dir / "config.json")) {
+    page.write(outcome.run_dir);
+  }
   if (outcome.reason == StopReason::interrupted) {
     return kExitInterrupted;
   }

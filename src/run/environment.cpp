@@ -13,6 +13,8 @@
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/names.h"
 #include "effnetv2/core/version.h"
+#include "effnetv2/model/architecture.h"
+#include "effnetv2/model/summary.h"
 #include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/cuda_device.h"
 
@@ -63,6 +65,8 @@ std::string cuda_version() {
 }
 
 nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
+  const Summary network = summarize(architecture(resolved.model, *resolved.model.num_classes), resolved.data.image_size,
+                                    resolved.data.image_size);
   utsname system{};
   ::uname(&system);
   return {{"command_line", command_line()},
@@ -79,6 +83,7 @@ nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
           {"precision", name_of(resolved.precision)},
           {"threads", resolved.threads.value_or(0)},
           {"processor", processor()},
+          {"network", {{"parameters", network.parameters}, {"macs", network.macs}, {"blocks", network.blocks}}},
           {"cores", std::thread::hardware_concurrency()},
           {"system", std::string(system.sysname) + " " + system.release + " " + system.machine},
           {"host", system.nodename},

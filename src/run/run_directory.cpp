@@ -63,7 +63,16 @@ bool RunDirectory::has_progress() const {
 void RunDirectory::clear() {
   // config.json last: until then, whatever is left is still known as a run
   remove_state();
-  for (const auto& file : {result(), best(), last(), metrics_jsonl(), metrics_csv(), log(), environment(), config()}) {
+  std::error_code kept;  // folders that hold files of others stay
+  for (const auto& evaluation : std::filesystem::directory_iterator(path_ / "eval", kept)) {
+    for (const char* name : {"eval.json", "confusion.csv", "predictions.csv"}) {
+      std::filesystem::remove(evaluation.path() / name, kept);
+    }
+    std::filesystem::remove(evaluation.path(), kept);
+  }
+  std::filesystem::remove(path_ / "eval", kept);
+  for (const auto& file :
+       {report(), result(), best(), last(), metrics_jsonl(), metrics_csv(), log(), environment(), config()}) {
     std::filesystem::remove(file);
   }
 }

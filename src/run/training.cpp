@@ -300,7 +300,7 @@ class TrainingRun {
       save();
     }
     if (events_.on_epoch_end) {
-      events_.on_epoch_end();
+      events_.on_epoch_end(dir_->path());
     }
     log_->info(describe(row, config_.train.epochs) + (improved ? " *" : ""));
   }

@@ -41,6 +41,7 @@ class RunDirectory {
   std::filesystem::path metrics_jsonl() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path metrics_csv() const { return path_ / "metrics.csv"; }
   std::filesystem::path result() const { return path_ / "result.json"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
   std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }

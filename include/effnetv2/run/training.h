@@ -32,7 +32,7 @@ struct TrainingEvents {
   CacheProgress on_cache;
   std::function<void(const StepInfo&)> on_step;
   std::function<void(std::int64_t done, std::int64_t total)> on_validation;
-  std::function<void()> on_epoch_end;
+  std::function<void(const std::filesystem::path& run_dir)> on_epoch_end;
 };
 
 struct TrainingOutcome {

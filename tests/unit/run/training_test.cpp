@@ -243,7 +243,7 @@ TEST_F(TrainingTest, AStopDuringTheFinalTestIsMadeUpForByResume) {
   config_.data.split.test = 0.2;
   TrainingEvents events;
   int epochs = 0;
-  events.on_epoch_end = [&] { ++epochs; };
+  events.on_epoch_end = [&](const auto&) { ++epochs; };
   events.on_validation = [&](std::int64_t, std::int64_t) {
     if (epochs == 2) {
       request_stop();

@@ -1,0 +1,50 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "effnetv2/core/error.h"
+
+#include "commands.h"
+#include "report_writer.h"
+
+namespace effnetv2::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> runs;
+  std::string output;
+  CommonOptions common;
+};
+
+int run_report(const Options& options) {
+  std::filesystem::path output = options.output;
+  if (output.empty()) {
+    output = options.runs.size() == 1 ? std::filesystem::path(options.runs.front()) / "report.html"
+                                      : std::filesystem::path("report.html");
+  }
+  write_report({options.runs.begin(), options.runs.end()}, output);
+  std::cout << output.string() << "\n";
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Run& run) {
+  auto* verb = app.add_subcommand("report", "draw runs as one HTML page");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("runs", options->runs, "run directories: one for its own page, several to compare them")->required();
+  verb->add_option("-o,--output", options->output,
+                   "the page to write; default RUN_DIR/report.html for one run, report.html here for several");
+  add_common(*verb, options->common);
+  verb->footer(
+      "Examples:\n"
+      "  effnetv2 report runs/imagenette-32-1\n"
+      "  effnetv2 report sweeps/first/*-seed* -o first.html");
+  verb->callback([options, &run] { run = [options] { return run_report(*options); }; });
+}
+
+}  // namespace effnetv2::cli

@@ -1,0 +1,110 @@
+#include "effnetv2/report/run_record.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
+
+namespace effnetv2 {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename Json>
+Json read_json(const fs::path& file) {
+  auto document = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded()) {
+    throw DataError(file.string() + ": is no JSON; was it changed by hand?");
+  }
+  return document;
+}
+
+std::vector<nlohmann::ordered_json> read_rows(const fs::path& file) {
+  std::vector<nlohmann::ordered_json> rows;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    auto row = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (row.is_object()) {  // the last line may be under way
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+std::vector<EvaluationRecord> read_evaluations(const fs::path& folder) {
+  std::vector<EvaluationRecord> records;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    if (fs::exists(entry.path() / "eval.json")) {
+      records.push_back({entry.path().filename().string(),
+                         read_json<nlohmann::ordered_json>(entry.path() / "eval.json"),
+                         parse_csv(read_file(entry.path() / "confusion.csv")),
+                         parse_csv(read_file(entry.path() / "predictions.csv"))});
+    }
+  }
+  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return records;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::string> row;
+  std::string field;
+  bool quoted = false, begun = false;
+  const auto end_row = [&] {
+    row.push_back(std::exchange(field, ""));
+    rows.push_back(std::exchange(row, {}));
+    begun = false;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    begun = true;
+    if (quoted) {
+      if (c != '"') {
+        field += c;
+      } else if (i + 1 < text.size() && text[i + 1] == '"') {
+        field += text[++i];
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == ',') {
+      row.push_back(std::exchange(field, ""));
+    } else if (c == '\n') {
+      end_row();
+    } else {
+      field += c;
+    }
+  }
+  if (begun) {
+    end_row();
+  }
+  return rows;
+}
+
+RunRecord read_run(const fs::path& path) {
+  RunRecord record;
+  record.path = fs::absolute(path).lexically_normal();
+  record.name = (record.path.has_filename() ? record.path : record.path.parent_path()).filename().string();
+  if (!fs::exists(path / "config.json")) {
+    throw ConfigError(path.string() + ": is no run directory: there is no config.json");
+  }
+  record.config = read_json<nlohmann::json>(path / "config.json");
+  if (fs::exists(path / "env.json")) {
+    record.environment = read_json<nlohmann::json>(path / "env.json");
+  }
+  if (fs::exists(path / "metrics.jsonl")) {
+    record.metrics = read_rows(path / "metrics.jsonl");
+  }
+  if (fs::exists(path / "result.json")) {
+    record.result = read_json<nlohmann::ordered_json>(path / "result.json");
+  }
+  record.evaluations = read_evaluations(path / "eval");
+  return record;
+}
+
+}  // namespace effnetv2

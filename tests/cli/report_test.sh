@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# effnetv2 report: a page for one run and for several, drawn in headless Chromium where that is installed.
+set -euo pipefail
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+program=$(realpath "$1")
+cd "$temp"
+
+"$program" data synth shapes --images-per-class 10 >/dev/null 2>&1
+cat >tiny.json <<'JSON'
+{
+  "name": "tiny", "device": "cpu", "threads": 1,
+  "model": {"stages": [{"block": "fused_mbconv", "expand": 1, "kernel": 3, "stride": 2, "channels": 8, "layers": 1}],
+            "stem_channels": 8, "head_channels": 16, "init": "per_group"},
+  "data": {"root": "shapes", "image_size": 16, "split": {"val": 0.2, "test": 0.2}},
+  "train": {"epochs": 3, "batch_size": 16}
+}
+JSON
+for dropout in 0.1 0.5; do
+  for seed in 1 2; do
+    expect_exit 0 "$program" train tiny.json --quiet --set seed=$seed --set model.dropout=$dropout --run-dir "sweep/dropout=$dropout-seed$seed"
+    expect_file "sweep/dropout=$dropout-seed$seed/report.html" # training writes it
+  done
+done
+expect_exit 0 "$program" eval sweep/dropout=0.1-seed1 --quiet
+expect_exit 0 "$program" report sweep/dropout=0.1-seed1
+expect_equal "$(cat "$output")" sweep/dropout=0.1-seed1/report.html
+expect_exit 0 "$program" report sweep/* -o many.html
+for page in many.html sweep/dropout=0.1-seed1/report.html; do
+  grep -qE '(src|href)="?https?:|@import|url\(' "$page" && fail "$page fetches something"
+done
+expect_exit 0 "$program" train tiny.json --quiet --set model.dropout=0.5 --run-dir sweep/dropout=0.1-seed1 --overwrite
+expect_no_file sweep/dropout=0.1-seed1/eval/val/eval.json
+
+expect_exit 2 "$program" report shapes
+expect_contains "$errors" "no run directory"
+expect_exit 2 "$program" report
+expect_exit 6 "$program" report sweep/* -o nowhere/many.html
+
+if ! command -v chromium >/dev/null; then
+  echo "report: NOT DRAWN: chromium is not installed, so no page was opened in a browser (scripts/setup.sh --dev)"
+  exit 0
+fi
+# dom PAGE: what the page is once it has drawn itself; its console is in $errors
+dom() {
+  HOME=$temp timeout 120 chromium --headless=new --no-sandbox --disable-gpu --virtual-time-budget=5000 \
+    --enable-logging=stderr --v=0 --dump-dom "file://$(realpath "$1")" >"$output" 2>"$errors" </dev/null || fail "chromium failed on $1"
+  ! grep -E 'CONSOLE.*(rror|ncaught)' "$errors" || fail "errors in the console of $1"
+}
+"$program" eval sweep/dropout=0.5-seed1 --quiet >/dev/null
+"$program" report sweep/dropout=0.5-seed1 -o one.html >/dev/null
+dom one.html
+expect_equal "$(grep -o '<canvas' "$output" | wc -l)" 4 "charts of one run"
+expect_contains "$output" "Surest mistakes"
+expect_contains "$output" "data:image/jpeg;base64,"
+expect_contains "$output" "read once"
+dom many.html
+expect_equal "$(grep -o '<canvas' "$output" | wc -l)" 5 "charts of several runs"
+expect_contains "$output" "dropout=0.1"
+# a canvas that Chart.js has drawn on has a size of its own
+expect_lacks "$output" '<canvas role="img" width="0"'
+# tables sort at a click: the page clicks on its own last column's head, and the head says so
+sed 's#</body>#<script>document.querySelectorAll("table")[1].querySelectorAll("th button")[0].click();</script></body>#' many.html >clicked.html
+dom clicked.html
+expect_contains "$output" 'aria-sort="ascending"'
+echo "report: ok"

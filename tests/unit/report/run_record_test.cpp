@@ -1,0 +1,58 @@
+#include "effnetv2/report/run_record.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnetv2/core/error.h"
+
+#include "support/temp_dir.h"
+
+namespace effnetv2 {
+namespace {
+
+using testing::HasSubstr;
+using Rows = std::vector<std::vector<std::string>>;
+
+TEST(ParseCsv, ReadsQuotedFields) {
+  EXPECT_EQ(parse_csv("a,b\n1,\"x, y\"\n\"say \"\"hi\"\"\",\"two\nlines\"\n"),
+            (Rows{{"a", "b"}, {"1", "x, y"}, {"say \"hi\"", "two\nlines"}}));
+  EXPECT_EQ(parse_csv("a,\n"), (Rows{{"a", ""}}));
+  EXPECT_EQ(parse_csv("no end"), (Rows{{"no end"}}));
+  EXPECT_TRUE(parse_csv("").empty());
+}
+
+TEST(ReadRun, TakesWhatIsThere) {
+  const test::TempDir dir;
+  dir.write("r/config.json", R"({"name": "n", "seed": 3})");
+  dir.write("r/metrics.jsonl", "{\"epoch\": 1, \"val_top1\": 0.5}\n{\"epoch\": 2, \"val_");
+  const RunRecord young = read_run(dir / "r/");
+  EXPECT_EQ(young.name, "r");
+  EXPECT_EQ(young.metrics.size(), 1u) << "a row under way is none yet";
+  EXPECT_FALSE(young.result.has_value());
+  dir.write("r/result.json", R"({"epochs": 2})");
+  dir.write("r/eval/val/eval.json", "{}");
+  dir.write("r/eval/val/confusion.csv", "class,a\na,1\n");
+  dir.write("r/eval/val/predictions.csv", "path\n");
+  const RunRecord done = read_run(dir / "r");
+  EXPECT_EQ(done.result.value()["epochs"], 2);
+  ASSERT_EQ(done.evaluations.size(), 1u);
+  EXPECT_EQ(done.evaluations[0].confusion[1][1], "1");
+}
+
+TEST(ReadRun, NamesWhatIsNoRunOrDamaged) {
+  const test::TempDir dir;
+  EXPECT_THROW(read_run(dir.path()), ConfigError);
+  dir.write("config.json", "{");
+  try {
+    read_run(dir.path());
+    FAIL() << "not refused";
+  } catch (const DataError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("config.json"));
+  }
+}
+
+}  // namespace
+}  // namespace effnetv2
