@@ -499,7 +499,7 @@ say_progress() {
     esac
   done
   if ((trained > 0 && left > 0)); then
-    rest=", about $(awk -v s="$(((SECONDS - began) * left / trained))" 'BEGIN { printf s < 5400 ? "%.0f minutes" : "%.1f hours", s < 5400 ? s / 60 : s / 3600 }') left"
+    rest=", about $(awk -v s="$(((SECONDS - began) * left / trained))" 'BEGIN { printf s < 120 ? "%d seconds" : s < 5400 ? "%.0f minutes" : "%.1f hours", s < 120 ? s : s < 5400 ? s / 60 : s / 3600 }') left"
   fi
   say "$finished done, ${#running[@]} running, $failures failed, $((left - ${#running[@]})) waiting$rest"
 }

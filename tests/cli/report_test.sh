@@ -59,6 +59,15 @@ expect_equal "$(grep -o '<canvas' "$output" | wc -l)" 5 "charts of several runs"
 expect_contains "$output" "dropout=0.1"
 # a canvas that Chart.js has drawn on has a size of its own
 expect_lacks "$output" '<canvas role="img" width="0"'
+# charts as files
+expect_exit 2 "$repo/scripts/report_png.sh"
+expect_exit 2 "$repo/scripts/report_png.sh" --sideways
+EFFNETV2=$program expect_exit 0 "$repo/scripts/report_png.sh" -o charts --scale 1 sweep/*
+expect_equal "$(find charts -name '*.png' | wc -l)" 5
+expect_equal "$(head -c 4 charts/training-time.png | tail -c 3)" PNG
+EFFNETV2=$program expect_exit 0 "$repo/scripts/report_png.sh" --page page.png --scale 1 --dark sweep/*
+expect_file page.png
+
 # tables sort at a click: the page clicks on its own last column's head, and the head says so
 sed 's#</body>#<script>document.querySelectorAll("table")[1].querySelectorAll("th button")[0].click();</script></body>#' many.html >clicked.html
 dom clicked.html

@@ -72,7 +72,7 @@
     const axis = (text) => ({ title: { display: text !== "", text }, grid: { color: css("--line") }, ticks: { color: css("--soft") } });
     const scales = { x: axis(config.x), y: { ...axis(config.y), ...(config.scaleY || {}) } };
     scales.x.title.color = scales.y.title.color = css("--soft");
-    if (config.type === "line") scales.x.type = "linear";
+    if (config.type === "line") { scales.x.type = "linear"; scales.x.ticks.precision = 0; }
     // long names stand in full in the tables
     if (config.type === "bar") scales.x.ticks.callback = function (value) { const text = this.getLabelForValue(value); return text.length > 18 ? text.slice(0, 17) + "…" : text; };
     new Chart(canvas, {
