@@ -300,14 +300,17 @@ add_points() {
 add_points 0 "" ""
 count=${#names[@]}
 
-# What each variant, or without one the base, is trained from: a config that lays the one over the other.
+# A config that lays a variant over the base.
+lay_over() {
+  jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "$1")" '{extends: [$base, $variant]}'
+}
+# Where that of a variant's name lies; without variants the base itself is trained from.
 laid_over() { echo "$out/variants/$1.json"; }
 write_variants() {
   local i
   ((${#variants[@]} == 0)) || mkdir -p "$out/variants"
   for i in "${!variants[@]}"; do
-    jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[i]}")" '{extends: [$base, $variant]}' \
-      >"$(laid_over "${variant_names[i]}").part"
+    lay_over "${variants[i]}" >"$(laid_over "${variant_names[i]}").part"
     mv "$(laid_over "${variant_names[i]}").part" "$(laid_over "${variant_names[i]}")"
   done
 }
@@ -347,7 +350,7 @@ resolve() {
 for i in "${!variants[@]}"; do
   # checked in a place of its own first: nothing is written for a sweep that does not start
   check=$(mktemp --suffix=.json)
-  jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[i]}")" '{extends: [$base, $variant]}' >"$check"
+  lay_over "${variants[i]}" >"$check"
   resolve "${variants[i]} over $base" "$check"
   resolved[$(laid_over "${variant_names[i]}")]=${resolved[$check]}
   rm -f "$check"
@@ -362,7 +365,7 @@ estimate() {
   file=$point_base
   if [[ ! -f $file ]]; then
     file=$(mktemp --suffix=.json)
-    jq -n --arg base "$(realpath "$base")" --arg variant "$(realpath "${variants[0]}")" '{extends: [$base, $variant]}' >"$file"
+    lay_over "${variants[0]}" >"$file"
   fi
   plan=$("$program" train "$file" "${point_settings[@]}" --dry-run 2>/dev/null) || plan=''
   steps=$(sed -n 's/^steps in all *//p' <<<"$plan" | tail -n 1)
