@@ -7,7 +7,7 @@
 #   --scale N     pixels per point (default 3, for print)
 #   --page FILE   the whole page as one picture instead, 1200 points wide, in the light or the dark colours
 #
-# Needs chromium. EFFNETV2 names the program, by default build/release/effnetv2.
+# Needs chromium (scripts/setup.sh --browser). EFFNETV2 names the program, by default build/release/effnetv2.
 # Exit code: 0 done, 2 usage, 6 a program is missing or fails.
 set -euo pipefail
 

@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh            to build, train and test
 #   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
-#   scripts/setup.sh --dev      also clang-tidy, Chromium to open reports, torchvision for writing the golden files again
+#   scripts/setup.sh --browser  also Chromium, in which the tests open reports and scripts/report_png.sh draws them
+#   scripts/setup.sh --dev      all these, and clang-tidy and torchvision for writing the golden files again
 #
 # EFFNETV2_SKIP_SETUP=1 makes it trust what is there (other systems, another LibTorch in CMAKE_PREFIX_PATH).
 set -euo pipefail
@@ -17,24 +18,26 @@ packages=(
   libopenblas0-openmp libjs-chart.js
 )
 lint_packages=(clang-format shellcheck)
-dev_packages=(chromium clang-tidy libomp-dev python3-torchvision)
+browser_packages=(chromium)
+dev_packages=(clang-tidy libomp-dev python3-torchvision)
 
 say() { echo "setup: $*" >&2; }
 
 usage() {
-  sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 for option in "$@"; do
   case $option in
     --lint) packages+=("${lint_packages[@]}") ;;
-    --dev) packages+=("${lint_packages[@]}" "${dev_packages[@]}") ;;
+    --browser) packages+=("${browser_packages[@]}") ;;
+    --dev) packages+=("${lint_packages[@]}" "${browser_packages[@]}" "${dev_packages[@]}") ;;
     -h | --help)
       usage
       exit 0
       ;;
     *)
-      say "unknown option $option (there are --lint, --dev and --help)"
+      say "unknown option $option (there are --lint, --browser, --dev and --help)"
       exit 2
       ;;
   esac

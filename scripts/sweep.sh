@@ -40,7 +40,13 @@ typed() {
 }
 command_line=$(typed "$0" "$@")
 
-say() { echo "sweep: $*" >&2 || true; }
+# shellcheck source=scripts/sweep_live.sh
+source "$repo/scripts/sweep_live.sh"
+
+say() {
+  erase_live
+  echo "sweep: $*" >&2 || true
+}
 usage_error() {
   say "$*"
   say "see scripts/sweep.sh --help"
@@ -491,8 +497,9 @@ free_gpu() {
   done
 }
 
-# How far the sweep is, on stderr.
+# How far the sweep is, on stderr, where no table says it.
 say_progress() {
+  [[ -z $live ]] || return 0
   local i left=0 failures=0 finished=0 rest=''
   for ((i = 0; i < count; i++)); do
     case ${status[i]} in
@@ -502,7 +509,7 @@ say_progress() {
     esac
   done
   if ((trained > 0 && left > 0)); then
-    rest=", about $(awk -v s="$(((SECONDS - began) * left / trained))" 'BEGIN { printf s < 120 ? "%d seconds" : s < 5400 ? "%.0f minutes" : "%.1f hours", s < 120 ? s : s < 5400 ? s / 60 : s / 3600 }') left"
+    rest=", about $(in_words $(((SECONDS - began) * left / trained))) left"
   fi
   say "$finished done, ${#running[@]} running, $failures failed, $((left - ${#running[@]})) waiting$rest"
 }
@@ -578,10 +585,16 @@ stop_all() {
   fi
 }
 
-# Waits for running points to end.
+# Waits for running points to end; on a terminal for a second at most, after which the table is drawn again.
 reap() {
-  local pid='' code=0
-  wait -n -p pid "${!running[@]}" || code=$?
+  local pid='' code=0 tick=()
+  if [[ -n $live ]]; then
+    draw_live
+    sleep 1 >/dev/null 2>&1 &
+    tick=("$!")
+  fi
+  wait -n -p pid "${!running[@]}" "${tick[@]}" || code=$?
+  [[ -z $live || ${pid:-} != "${tick[0]}" ]] || return 0
   if [[ -n ${pid:-} ]]; then
     local point=${running[$pid]}
     unset "running[$pid]"
@@ -634,6 +647,7 @@ for ((i = 0; i < count && stopping == 0; i++)); do
 done
 while ((${#running[@]} > 0)); do reap; done
 trap '' INT TERM HUP
+erase_live
 
 # ---- the end
 

@@ -38,6 +38,10 @@ void check_data(const DataConfig& data, Rules& rules) {
                 "val + test must be below 1, so that pictures are left to train on, got " + shortest(data.split.val) +
                     " + " + shortest(data.split.test),
                 {"data.split.test"});
+  rules.require(
+      data.split.choose_on == ChooseOn::val || data.split.val == 0.0, "data.split.choose_on",
+      "\"test\" leaves validation pictures without a use; set data.split.val to 0, got " + shortest(data.split.val),
+      {"data.split.val"});
   if (data.resize == ResizeMode::center_crop && data.resize_size) {
     rules.require(*data.resize_size >= data.image_size, "data.resize_size",
                   "must be at least data.image_size, or the crop is larger than the picture, got " +
@@ -95,6 +99,11 @@ std::vector<Issue> broken_rules(const ExperimentConfig& config, const std::vecto
   Rules rules(issues);
   rules.require(config.precision != Precision::tf32 || config.device != "cpu", "precision",
                 "\"tf32\" is an arithmetic of CUDA cards; the device is \"cpu\"", {"device"});
+  rules.require(
+      config.data.split.choose_on == ChooseOn::val || config.train.monitor.starts_with("val_"), "data.split.choose_on",
+      "\"test\" needs a train.monitor that is measured on those pictures, val_top1, val_top5 or val_loss, got \"" +
+          config.train.monitor + "\"",
+      {"train.monitor"});
   check_data(config.data, rules);
   check_train(config.train, rules);
   check_available(config, rules);

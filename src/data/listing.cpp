@@ -243,6 +243,18 @@ void check_every_class(const Listing& listing, const std::vector<ImageFile>& fil
   }
 }
 
+/// The test images take validation's place.
+void choose_on_test(Listing& listing) {
+  const std::string rule = "data.split.choose_on: is \"test\", but " + printable(listing.root.string());
+  if (!listing.val.empty()) {
+    throw DataError(rule + " has a val folder, which would be left without a use; choose on \"val\", or take it away");
+  }
+  if (listing.test.empty()) {
+    throw DataError(rule + " has no test images; set data.split.test above 0 or add a test folder");
+  }
+  listing.val = std::exchange(listing.test, {});
+}
+
 std::vector<std::string> read_titles(const fs::path& path, const std::vector<std::string>& classes) {
   std::map<std::string, std::string> titles;
   for (const auto& [id, title] : read_class_names(path)) {
@@ -385,6 +397,9 @@ Listing list_images(const DataConfig& config, const ProgressFn& progress, std::v
   }
   if (test > 0.0 || !listing.test.empty()) {
     check_every_class(listing, listing.test, "test", hint);
+  }
+  if (config.split.choose_on == ChooseOn::test) {
+    choose_on_test(listing);
   }
   return listing;
 }

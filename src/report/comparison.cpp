@@ -132,6 +132,8 @@ ordered_json figures_of(const RunRecord& run) {
   figures["final_train_top1"] =
       of_row(last, "train_eval_top1").is_number() ? of_row(last, "train_eval_top1") : of_row(last, "train_top1");
   figures["final_train_loss"] = of_row(last, "train_loss");
+  const auto* choose_on = find_value(run.config, "data.split.choose_on");
+  figures["choose_on"] = choose_on == nullptr ? "val" : *choose_on;
   figures["test_top1"] = value_at(result, "test", "top1");
   figures["test_samples"] = value_at(result, "test", "samples");
   figures["test_interval"] = nullptr;

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/interval.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/data_setup.h"
+#include "effnetv2/run/evaluation_document.h"
 #include "effnetv2/run/evaluation_files.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/evaluate.h"
@@ -105,7 +105,7 @@ void match_classes(const TrainedModel& model, Listing& listing, std::vector<Imag
 Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Log& log) {
   DataConfig& data = model.config.data;
   Pictures pictures;
-  pictures.split = request.split.value_or("val");
+  pictures.split = request.split.value_or(data.split.choose_on == ChooseOn::test ? "test" : "val");
   if (request.data) {
     const auto given = real_path(*request.data);
     if (!request.split && (!data.root || real_path(*data.root) != given)) {
@@ -119,6 +119,7 @@ Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Lo
     }
     data.root = given.string();
   }
+  data.split.choose_on = ChooseOn::val;  // test pictures are called what they are
   if (pictures.split == "all") {
     data.split.val = data.split.test = 0.0;  // nothing has to be left for anything
   }
@@ -156,44 +157,6 @@ std::filesystem::path default_output(const EvaluationRequest& request, const Tra
   return std::filesystem::path("eval") / (run + model.weights_path.stem().string() + "-" + name);
 }
 
-/// A row for each class that has pictures, and for those of the data that have none.
-nlohmann::ordered_json per_class_rows(const Pictures& pictures, const std::vector<Prediction>& predictions) {
-  struct Count {
-    std::int64_t samples = 0, hits = 0, predicted = 0;
-  };
-  std::map<std::int64_t, Count> counts;
-  for (const auto& file : pictures.files) {
-    counts[file.label];
-  }
-  for (const auto& one : predictions) {
-    ++counts[one.label].samples;
-    counts[one.label].hits += one.rank == 0 ? 1 : 0;
-    if (const auto found = counts.find(one.predicted); found != counts.end()) {
-      ++found->second.predicted;
-    }
-  }
-  const auto share = [](std::int64_t part, std::int64_t whole) {
-    return whole > 0 ? nlohmann::ordered_json(static_cast<double>(part) / static_cast<double>(whole))
-                     : nlohmann::ordered_json();
-  };
-  auto rows = nlohmann::ordered_json::array();
-  for (const auto& [label, count] : counts) {
-    const auto at = static_cast<std::size_t>(label);
-    rows.push_back({{"name", printable(pictures.listing.class_titles[at])},
-                    {"id", printable(pictures.listing.classes[at])},
-                    {"samples", count.samples},
-                    {"top1", share(count.hits, count.samples)},
-                    {"precision", share(count.hits, count.predicted)},
-                    {"predicted", count.predicted}});
-  }
-  return rows;
-}
-
-nlohmann::ordered_json interval_of(double share, std::int64_t samples) {
-  const Interval interval = wilson_interval(share * static_cast<double>(samples), samples);
-  return {interval.low, interval.high};
-}
-
 }  // namespace
 
 std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& request, const ProgressFn& on_progress,
@@ -222,19 +185,8 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
     throw NumericError(model.weights_path.string() + ": the loss on the " + pictures.split + " images is " +
                        shortest(metrics.loss) + ": the weights are of no use");
   }
-  nlohmann::ordered_json document{{"split", pictures.split},
-                                  {"samples", metrics.samples},
-                                  {"loss", metrics.loss},
-                                  {"top1", metrics.top1},
-                                  {"top1_interval", interval_of(metrics.top1, metrics.samples)},
-                                  {"top5", metrics.top5},
-                                  {"top5_interval", interval_of(metrics.top5, metrics.samples)},
-                                  {"per_class", per_class_rows(pictures, evaluation.predictions)},
-                                  {"seconds", evaluation.seconds},
-                                  {"weights", printable(model.weights_path.string())},
-                                  {"data", printable(pictures.listing.root.string())},
-                                  {"bad_images", data.dataset->bad_images().size()},
-                                  {"files", printable(output.string())}};
+  const auto document = evaluation_document({pictures.split, pictures.listing, pictures.files, *data.dataset},
+                                            evaluation, model.weights_path, output);
   files.write(document, pictures.listing, pictures.files, evaluation.predictions);
   return document;
 }

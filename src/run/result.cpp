@@ -17,7 +17,9 @@ std::string describe_result(const nlohmann::ordered_json& result) {
   const auto& best = result.at("best");
   std::string text;
   if (best.is_object() && best.at("val_top1").is_number()) {
-    text = "best validation top-1 " + fixed(best.at("val_top1").get<double>(), 4) + " at epoch " +
+    const bool flattered = result.value("choose_on", "") == "test";
+    text = (flattered ? "best top-1 on the test images, which chose it, " : "best validation top-1 ") +
+           fixed(best.at("val_top1").get<double>(), 4) + " at epoch " +
            std::to_string(best.at("epoch").get<std::int64_t>()) + " of ";
   }
   text += std::to_string(result.at("epochs").get<std::int64_t>()) + " epochs";

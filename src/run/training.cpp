@@ -12,6 +12,8 @@
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/run/environment.h"
+#include "effnetv2/run/evaluation_document.h"
+#include "effnetv2/run/evaluation_files.h"
 #include "effnetv2/run/metrics_log.h"
 #include "effnetv2/run/network.h"
 #include "effnetv2/run/plan.h"
@@ -357,11 +359,14 @@ class TrainingRun {
     trainer_->with_evaluation_weights(
         [&](EfficientNetImpl& weights) { save_weights(dir_->last(), weights, listing_.classes); });
     nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", best_of(best_row_)}, {"final", last_row_}};
-    if (!listing_.test.empty()) {
-      result["test"] = test_once();
-      if (stop_requested()) {
-        return interrupted();  // the state is saved: resume measures again
-      }
+    if (config_.data.split.choose_on == ChooseOn::test) {
+      result["choose_on"] = "test";
+    }
+    if (const auto test = evaluate_best()) {
+      result["test"] = *test;
+    }
+    if (stop_requested()) {
+      return interrupted();  // the state is saved: resume measures again
     }
     collect_bad_images();
     result["epochs"] = trainer_->epochs_done();
@@ -378,23 +383,51 @@ class TrainingRun {
     return outcome;
   }
 
-  /// The test images are read here, once, with the weights that validation chose.
-  nlohmann::ordered_json test_once() {
+  /// Leaves in eval/ what `effnetv2 eval` would say of the best weights. The test images are read here, once, and give
+  /// the result's "test".
+  std::optional<nlohmann::ordered_json> evaluate_best() {
+    if (listing_.val.empty() && listing_.test.empty()) {
+      return std::nullopt;
+    }
+    ExperimentConfig config = config_;
+    config.precision = asked_precision_;
+    config.precision = resolved_precision(config, Use::inference);
+    apply_runtime(config);
+    auto network = build_network(config);
+    load_weights(*network, dir_->best());
+    prepare_for_inference(*network, config.precision);
+    if (val_.loader) {
+      const char* name = config_.data.split.choose_on == ChooseOn::test ? "test" : "val";
+      evaluate_split(*network, config, name, listing_.val, val_);
+    }
+    if (listing_.test.empty() || stop_requested()) {
+      return std::nullopt;
+    }
     const SplitData test =
         open_split(config_, listing_, listing_.test, "test", Transform::Mode::eval, *log_, events_.on_cache);
-    auto network = build_network(config_);
-    load_weights(*network, dir_->best());
-    const InputStage input(config_.data, network->parameters().front().device());
-    const EvaluationOptions options{.bf16 = config_.precision == Precision::bf16, .stoppable = true};
-    const Evaluation evaluation = evaluate(*network, *test.loader, input, options, events_.on_validation);
+    const Metrics metrics = evaluate_split(*network, config, "test", listing_.test, test);
     collect_bad_images(test);
-    if (evaluation.metrics.samples == 0 && !stop_requested()) {
-      throw DataError("none of the test images could be decoded; the run can be resumed when they are mended");
+    return nlohmann::ordered_json{
+        {"samples", metrics.samples}, {"loss", metrics.loss}, {"top1", metrics.top1}, {"top5", metrics.top5}};
+  }
+
+  /// Writes nothing if a stop was requested meanwhile.
+  Metrics evaluate_split(EfficientNetImpl& network, const ExperimentConfig& config, const std::string& name,
+                         const std::vector<ImageFile>& files, const SplitData& data) {
+    const EvaluationFiles output(dir_->path() / "eval" / name);
+    const InputStage input(config.data, network.parameters().front().device());
+    const EvaluationOptions options{
+        .bf16 = config.precision == Precision::bf16, .stoppable = true, .predictions = true};
+    const Evaluation evaluation = evaluate(network, *data.loader, input, options, events_.on_validation);
+    if (stop_requested()) {
+      return evaluation.metrics;
     }
-    return {{"samples", evaluation.metrics.samples},
-            {"loss", evaluation.metrics.loss},
-            {"top1", evaluation.metrics.top1},
-            {"top5", evaluation.metrics.top5}};
+    if (evaluation.metrics.samples == 0) {
+      throw DataError("none of the " + name + " images could be decoded; the run can be resumed when they are mended");
+    }
+    output.write(evaluation_document({name, listing_, files, *data.dataset}, evaluation, dir_->best(), output.folder()),
+                 listing_, files, evaluation.predictions);
+    return evaluation.metrics;
   }
 
   const TrainingRequest& request_;

@@ -2,7 +2,7 @@
 # scripts/sweep.sh: first its own logic with a stub in place of the program, then a small real sweep.
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "$0")/lib.sh"
-program=${1:?the program}
+program=$(realpath "${1:?the program}")
 
 sweep=$repo/scripts/sweep.sh
 export EFFNETV2=$repo/tests/cli/support/stub.sh STUB=$temp/stub
@@ -254,6 +254,28 @@ interrupt TERM
 rm "$STUB/slow"
 expect_exit 0 "$sweep" base.json --seeds 1,2,3 --jobs 2 -o "$out"
 expect_equal "$(grep resumed "$STUB/ends" | sort)" $'seed1 resumed\nseed2 resumed'
+
+# On a terminal a table stands below the messages and is drawn anew over itself.
+fresh
+echo seed1 >"$STUB/slow"
+echo seed2 >"$STUB/fail"
+terminal() { TERM=xterm script -qefc "stty cols 60 && $1" /dev/null; }
+if terminal true >/dev/null 2>&1; then
+  last_command="$sweep on a terminal"
+  terminal "'$sweep' base.json --seeds 1,2,3,4 --jobs 2 -o '$out'" >"$output" 2>"$errors" </dev/null &
+  sweep_pid=$!
+  wait_for 20 grep -qF '2 done, 1 running, 1 failed, 0 waiting, at most 8 minutes l' "$output"
+  expect_contains "$output" "running  seed1  epoch 12/20  val top-1 0.25, best 0.25  8 m" # cut at the terminal's edge
+  expect_contains "$output" "failed   seed2  exit code 5"
+  expect_contains "$output" $'\e[J'
+  rm "$STUB/slow"
+  code=0
+  wait "$sweep_pid" || code=$?
+  expect_equal "$code" 1
+  expect_contains "$output" "3 of 4 points done"
+else
+  echo "sweep: THE TABLE IS NOT TESTED: no pseudo-terminal can be had here (is /dev/pts mounted?)"
+fi
 
 # A second signal, not at once, ends what will not save.
 fresh

@@ -11,13 +11,15 @@ enum class ResizeMode { squash, center_crop };
 enum class Interpolation { bilinear, bicubic };
 enum class Decode { exact, fast };
 enum class OnBadImage { error, skip };
+enum class ChooseOn { val, test };
 enum class Cache { automatic, ram, disk, none };
 
 struct SplitConfig {
   double val = 0.2;   ///< share of the listed training images, [0, 1)
   double test = 0.0;  ///< likewise; val + test < 1
   std::uint64_t seed = 42;
-  bool stratified = true;  ///< per class; false: over all images at once
+  bool stratified = true;              ///< per class; false: over all images at once
+  ChooseOn choose_on = ChooseOn::val;  ///< test: there is no val, the test images are measured in its place
 };
 
 /// torchvision's RandomResizedCrop: area share and aspect ratio ranges.

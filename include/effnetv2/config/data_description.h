@@ -20,6 +20,11 @@ void describe(Visitor& visit, SplitConfig& c) {
               .range = at_least(0)},
         c.seed);
   visit(Field{.key = "stratified", .doc = "Split every class by itself; false: all pictures at once."}, c.stratified);
+  visit(Field{.key = "choose_on",
+              .doc = "val: validation pictures choose the best epoch, and the test pictures are read once, at the end. "
+                     "test: as many published figures are made, the test pictures choose, so that the best epoch's "
+                     "accuracy on them is flattering; it stands in the val columns, and val must be 0."},
+        c.choose_on);
 }
 
 template <typename Visitor>

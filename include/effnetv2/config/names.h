@@ -31,6 +31,8 @@ inline constexpr std::array<std::string_view, 2> kNames<Decode>{"exact", "fast"}
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<OnBadImage>{"error", "skip"};
 template <>
+inline constexpr std::array<std::string_view, 2> kNames<ChooseOn>{"val", "test"};
+template <>
 inline constexpr std::array<std::string_view, 4> kNames<Cache>{"auto", "ram", "disk", "none"};
 template <>
 inline constexpr std::array<std::string_view, 4> kNames<OptimizerType>{"adam", "adamw", "sgd", "rmsprop"};

@@ -19,6 +19,8 @@ class EvaluationFiles {
   /// Makes the folder, so that a place that cannot be written to is known before the work. Throws EnvironmentError.
   explicit EvaluationFiles(const std::filesystem::path& folder);
 
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+
   /// files[prediction.index] is the picture; labels are places in listing.classes, or beyond them for outputs that no
   /// class has.
   void write(const nlohmann::ordered_json& document, const Listing& listing, const std::vector<ImageFile>& files,

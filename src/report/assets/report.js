@@ -136,8 +136,10 @@
     page.append(make("h1", {}, run.name), make("p", { class: "soft" }, details.config.description || ""));
     const tiles = make("div", { class: "tiles" });
     const tile = (label, value) => tiles.append(make("div", { class: "tile" }, make("b", {}, value), label));
-    tile("best validation top-1" + (run.best_epoch ? ", epoch " + run.best_epoch : ""), percent(run.best_top1));
-    tile("final validation top-1", percent(run.final_top1));
+    const flattered = run.choose_on === "test";
+    const held = flattered ? "test" : "validation";
+    tile("best " + held + " top-1" + (run.best_epoch ? ", epoch " + run.best_epoch : "") + (flattered ? ", chosen on these very images" : ""), percent(run.best_top1));
+    tile("final " + held + " top-1", percent(run.final_top1));
     if (isNumber(run.test_top1)) {
       tile("test top-1, read once (95 %: " + percent(run.test_interval[0]) + " to " + percent(run.test_interval[1]) + ")", percent(run.test_top1));
     }
@@ -148,8 +150,8 @@
     page.append(tiles);
     const rows = run.metrics;
     section("Course", make("div", { class: "grid" },
-      lines("Accuracy", "top-1", [curve("training", rows, "train_top1", 0), curve("training, eval mode", rows, "train_eval_top1", 2), curve("validation", rows, "val_top1", 1)].filter((set) => set.data.length), { min: 0, max: 1 }),
-      lines("Loss", "loss", [curve("training", rows, "train_loss", 0), curve("validation", rows, "val_loss", 1)].filter((set) => set.data.length)),
+      lines("Accuracy", "top-1", [curve("training", rows, "train_top1", 0), curve("training, eval mode", rows, "train_eval_top1", 2), curve(held, rows, "val_top1", 1)].filter((set) => set.data.length), { min: 0, max: 1 }),
+      lines("Loss", "loss", [curve("training", rows, "train_loss", 0), curve(held, rows, "val_loss", 1)].filter((set) => set.data.length)),
       lines("Learning rate", "rate", [curve("learning rate", rows, "lr", 3)], { min: 0 })));
     for (const evaluation of details.evaluations) showEvaluation(evaluation);
     const json = (title, value) => make("details", {}, make("summary", {}, title), make("pre", {}, JSON.stringify(value, null, 2)));
@@ -196,17 +198,22 @@
     const labels = groups.map((group) => group.label);
     const tested = groups.some((group) => isNumber(group.test_top1.mean));
     const held = tested ? "test_top1" : "best_top1";
+    const flattered = runs.filter((run) => run.choose_on === "test").length;
+    const set = flattered === 0 ? "validation" : flattered === runs.length ? "test" : "validation or test";
+    const asTitle = set[0].toUpperCase() + set.slice(1);
+    if (flattered) page.append(make("p", { class: "note" }, (flattered === runs.length ? "These runs" : flattered + " of these runs") +
+      " chose their best epoch on the test images (data.split.choose_on): its accuracy is flattering, the final epoch's is not."));
     const pick = (key, factor = 1) => [groups.map((g) => (g[key].mean === null ? null : g[key].mean * factor)), groups.map((g) => (g[key].sd === null ? null : g[key].sd * factor))];
     section("At a glance", make("div", { class: "grid" },
       bars("Training accuracy at the end", "top-1", labels, ...pick("final_train_top1"), { min: 0 }),
-      bars(tested ? "Test accuracy, read once at the end" : "Validation accuracy, best epoch (which the same images chose)", "top-1", labels, ...pick(held), { min: 0 }),
+      bars(tested ? "Test accuracy, read once at the end" : asTitle + " accuracy, best epoch (which the same images chose)", "top-1", labels, ...pick(held), { min: 0 }),
       bars("Training time", "minutes", labels, ...pick("seconds", 1 / 60), { min: 0 })));
     const keys = [...new Set(groups.flatMap((group) => Object.keys(group.settings)))];
     const short = (text) => (text && text.length > 24 ? text.slice(0, 21) + "…" : text);
     section("Groups", table([
       ["group", (g) => g.label, (g) => (g.label.length > 60 ? g.label.slice(0, 59) + "…" : g.label)], ["runs", (g) => g.runs.length, (g) => count(g.runs.length)],
-      ["best val top-1", (g) => g.best_top1.mean, (g) => spread(g.best_top1, percent)],
-      ["final val top-1", (g) => g.final_top1.mean, (g) => spread(g.final_top1, percent)],
+      ["best " + set + " top-1", (g) => g.best_top1.mean, (g) => spread(g.best_top1, percent)],
+      ["final " + set + " top-1", (g) => g.final_top1.mean, (g) => spread(g.final_top1, percent)],
       ...(tested ? [["test top-1", (g) => g.test_top1.mean, (g) => spread(g.test_top1, percent)]] : []),
       ["final train top-1", (g) => g.final_train_top1.mean, (g) => spread(g.final_train_top1, percent)],
       ["epochs", (g) => g.epochs.mean, (g) => spread(g.epochs, (v) => v.toFixed(0))],
@@ -219,12 +226,12 @@
     const place = runs.map((_, i) => groups.findIndex((group) => group.runs.includes(i)));
     const grouped = (run, key, i) => ({ ...curve(run.name, run.metrics, key, place[i]), group: groups[place[i]].label });
     section("Courses", make("div", { class: "grid" },
-      lines("Validation accuracy", "top-1", runs.map((run, i) => grouped(run, "val_top1", i)), { min: 0 }),
+      lines(asTitle + " accuracy", "top-1", runs.map((run, i) => grouped(run, "val_top1", i)), { min: 0 }),
       lines("Training loss", "loss", runs.map((run, i) => grouped(run, "train_loss", i)))));
     section("Runs", table([
       ["run", (r) => r.name, (r) => r.name], ["seed", (r) => r.seed, (r) => String(r.seed)], ["state", (r) => r.state, (r) => r.state],
-      ["best val top-1", (r) => r.best_top1, (r) => percent(r.best_top1)], ["at epoch", (r) => r.best_epoch, (r) => count(r.best_epoch)],
-      ["final val top-1", (r) => r.final_top1, (r) => percent(r.final_top1)],
+      ["best " + set + " top-1", (r) => r.best_top1, (r) => percent(r.best_top1)], ["at epoch", (r) => r.best_epoch, (r) => count(r.best_epoch)],
+      ["final " + set + " top-1", (r) => r.final_top1, (r) => percent(r.final_top1)],
       ...(tested ? [["test top-1 (95 %)", (r) => r.test_top1, (r) => (isNumber(r.test_top1) ? `${percent(r.test_top1)} (${percent(r.test_interval[0])} to ${percent(r.test_interval[1])})` : "–")]] : []),
       ["epochs", (r) => r.epochs, (r) => count(r.epochs)], ["time", (r) => r.seconds, (r) => duration(r.seconds)],
       ["img/s", (r) => r.images_per_second, (r) => count(r.images_per_second)],

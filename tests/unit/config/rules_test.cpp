@@ -45,6 +45,9 @@ TEST(ConfigRules, AcrossFields) {
   expect_rule({"train.scheduler.warmup_epochs=5.5", "train.epochs=5"}, "train.scheduler.warmup_epochs",
               "train.epochs=6");
   expect_rule({"train.monitor=train_eval_loss"}, "train.monitor", "train.eval_train=true");
+  expect_rule({"data.split.choose_on=test"}, "data.split.choose_on", "data.split.val=0");
+  expect_rule({"data.split.choose_on=test", "data.split.val=0", "train.monitor=train_loss"}, "data.split.choose_on",
+              "train.monitor=val_loss");
   expect_rule({"precision=tf32", "device=cpu"}, "precision", "device=cuda:1");
 }
 

@@ -200,6 +200,26 @@ TEST_F(ListingTest, SplitsOfOtherNamesAreNotTakenForClasses) {
   EXPECT_THAT(refusal(), HasSubstr("there is no \"train\" beside it"));
 }
 
+TEST_F(ListingTest, TestImagesThatChooseStandInForValidation) {
+  fill("a", 10);
+  fill("b", 10);
+  config.split.test = 0.2;
+  const Listing honest = list();
+  config.split.choose_on = ChooseOn::test;
+  const Listing listing = list();
+  EXPECT_EQ(paths(listing.val), paths(honest.test));
+  EXPECT_EQ(paths(listing.train), paths(honest.train));
+  EXPECT_THAT(listing.test, IsEmpty());
+  config.split.test = 0.0;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("data.split.choose_on"), HasSubstr("no test images")));
+}
+
+TEST_F(ListingTest, TestImagesCannotChooseBesideAValFolder) {
+  touch({"train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg", "test/a/3.jpg", "test/b/3.jpg"});
+  config.split.choose_on = ChooseOn::test;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("data.split.choose_on"), HasSubstr("val folder")));
+}
+
 TEST_F(ListingTest, AClassCalledLikeASplitMayHoldFolders) {
   touch({"train/steam/1.jpg", "car/red/1.jpg"});
   EXPECT_EQ(refusal(), "");

@@ -78,6 +78,7 @@ class EvaluationTest : public test::TinyRun {
 
 TEST_F(EvaluationTest, AStopEndsItAndNothingIsWritten) {
   train("a");
+  std::filesystem::remove_all(dir_ / "a" / "eval");
   request_stop();
   EXPECT_FALSE(run_evaluation(of_run("a"), {}, Log::silent()).has_value());
   EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "eval" / "val" / "eval.json"));

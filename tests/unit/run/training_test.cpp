@@ -10,6 +10,7 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
+#include "effnetv2/run/evaluation.h"
 #include "effnetv2/run/run_directory.h"
 
 #include "support/temp_dir.h"
@@ -39,6 +40,41 @@ TEST_F(TrainingTest, TestImagesAreMeasuredOnceAtTheEnd) {
   const auto result = json("a/result.json");
   EXPECT_EQ(result["test"]["samples"], 10);
   EXPECT_GE(result["test"]["top5"].get<double>(), result["test"]["top1"].get<double>());
+}
+
+TEST_F(TrainingTest, ItsEndLeavesWhatEvalWouldSayOfTheBestWeights) {
+  config_.data.split.test = 0.2;
+  train("a");
+  for (const std::string split : {"val", "test"}) {
+    auto left = json("a/eval/" + split + "/eval.json");
+    const std::string predictions = read_file(dir_ / "a" / "eval" / split / "predictions.csv");
+    EvaluationRequest request;
+    request.model.run_dir = dir_ / "a";
+    request.split = split;
+    nlohmann::json said = *run_evaluation(request, {}, Log::silent());
+    left.erase("seconds");
+    said.erase("seconds");
+    EXPECT_EQ(left, said);
+    EXPECT_EQ(predictions, read_file(dir_ / "a" / "eval" / split / "predictions.csv"));
+  }
+  EXPECT_EQ(json("a/result.json")["test"]["top1"], json("a/eval/test/eval.json")["top1"]);
+}
+
+TEST_F(TrainingTest, TestImagesThatChooseAreNotReadAsATestAgain) {
+  config_.data.split.val = 0.0;
+  config_.data.split.test = 0.2;
+  config_.data.split.choose_on = ChooseOn::test;
+  const auto outcome = train("a");
+  EXPECT_THAT(outcome.summary, HasSubstr("on the test images, which chose it"));
+  const auto result = json("a/result.json");
+  EXPECT_EQ(result["choose_on"], "test");
+  EXPECT_TRUE(result["best"]["val_top1"].is_number());
+  EXPECT_FALSE(result.contains("test"));
+  EXPECT_EQ(json("a/eval/test/eval.json")["samples"], 10);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a" / "eval" / "val"));
+  EvaluationRequest request;
+  request.model.run_dir = dir_ / "a";
+  EXPECT_EQ((*run_evaluation(request, {}, Log::silent()))["split"], "test");
 }
 
 TEST_F(TrainingTest, WithoutValidationAnotherMonitorIsNeeded) {
