@@ -53,10 +53,10 @@ expect_contains "$output" "already done"
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/b" --overwrite --quiet
 expect_same "$work/a/checkpoints/last.safetensors" "$work/b/checkpoints/last.safetensors"
 
-# eval gives the training's own figures back
+# eval gives the training's own figures back, to the rounding of BatchNorm folded into the convolutions
 expect_exit 0 "$program" eval "$work/a" --json --quiet
 expect_equal "$(jq -r .best.val_top1 "$work/a/result.json")" "$(jq -r .top1 "$output")" "eval top-1"
-expect_equal "$(jq -r .best.val_loss "$work/a/result.json")" "$(jq -r .loss "$output")" "eval loss"
+expect_equal "$(jq --argjson loss "$(jq .best.val_loss "$work/a/result.json")" '.loss - $loss | fabs < 1e-5' "$output")" true "eval loss"
 expect_equal 10 "$(jq '.per_class | length' "$output")" "classes"
 expect_exit 0 "$program" eval "$work/a" --checkpoint last --split train
 expect_exit 0 "$program" eval --weights "$work/a/checkpoints/best.safetensors" --config "$tiny" --json --quiet \
