@@ -27,6 +27,23 @@ struct Options {
   CommonOptions common;
 };
 
+void print_profile(const nlohmann::ordered_json& profile) {
+  const auto& most = profile["ceilings"];
+  std::printf("\nceilings     %.0f GFLOP/s in float32, %.0f in bfloat16, %.1f GB/s copied\n\n",
+              most["gflops_per_second"].get<double>(), most["bf16_gflops_per_second"].get<double>(),
+              most["gbytes_per_second"].get<double>());
+  std::printf("%9s %6s %6s %9s %7s %8s  %s\n", "ms/step", "share", "calls", "GFLOP/s", "GB/s", "ceiling", "operation");
+  for (const auto& row : profile["operations"]) {
+    if (row["share"].get<double>() < 0.002) {
+      break;
+    }
+    std::printf("%9.2f %5.1f%% %6.0f %9.1f %7.1f %7.0f%%  %s\n", row["ms"].get<double>(),
+                100.0 * row["share"].get<double>(), row["calls"].get<double>(), row["gflops_per_second"].get<double>(),
+                row["gbytes_per_second"].get<double>(), 100.0 * row["share_of_ceiling"].get<double>(),
+                row["name"].get_ref<const std::string&>().c_str());
+  }
+}
+
 void print_result(const BenchResult& r) {
   std::printf("%s on %s, %s, %lld threads: %lld x %lld px, %lld steps\n", to_string(r.mode).c_str(), r.device.c_str(),
               r.precision.c_str(), static_cast<long long>(r.threads), static_cast<long long>(r.batch_size),
@@ -35,6 +52,9 @@ void print_result(const BenchResult& r) {
               r.p90_ms, r.min_ms);
   std::printf("throughput   %.1f images/s\n", r.images_per_second);
   std::printf("peak memory  %s\n", human_bytes(static_cast<double>(r.peak_memory_bytes)).c_str());
+  if (r.ceilings) {
+    print_profile(to_json(r)["profile"]);
+  }
 }
 
 int run(const Options& options) {
@@ -67,6 +87,8 @@ void add_bench(CLI::App& app, Run& run_verb) {
       ->capture_default_str();
   verb->add_option("--steps", options->request.steps, "steps that are timed")->capture_default_str();
   verb->add_option("--warmup", options->request.warmup, "steps before them")->capture_default_str();
+  verb->add_flag("--profile", options->request.profile,
+                 "also: where the time of a step goes, beside what the machine reaches; on a CPU");
   add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);
@@ -74,6 +96,7 @@ void add_bench(CLI::App& app, Run& run_verb) {
       "Examples:\n"
       "  effnetv2 bench configs/imagenette-32.json --set model.num_classes=10\n"
       "  effnetv2 bench configs/imagenette-32.json --set model.num_classes=10 --set precision=bf16 --threads 2 --json\n"
+      "  effnetv2 bench configs/imagenette-32.json --set model.num_classes=10 --profile\n"
       "  effnetv2 bench configs/imagenette-32.json --mode data --set data.root=photos");
   verb->callback([options, &run_verb] { run_verb = [options] { return run(*options); }; });
 }

@@ -15,7 +15,7 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, double eps, double momentum)
   num_batches_tracked_ = register_buffer("num_batches_tracked", torch::zeros({}, torch::kLong));
 }
 
-at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
+Norm BatchNormImpl::prepare(const at::Tensor& x) {
   if (is_training()) {
     if (x.numel() == x.size(1)) {
       throw ConfigError(
@@ -24,8 +24,7 @@ at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
     }
     num_batches_tracked_.add_(1);
   }
-  return at::batch_norm(x, weight_, bias_, running_mean_, running_var_, is_training(), momentum_, eps_,
-                        at::globalContext().userEnabledCuDNN());
+  return {weight_, bias_, running_mean_, running_var_, eps_, momentum_};
 }
 
 std::pair<at::Tensor, at::Tensor> BatchNormImpl::affine() const {

@@ -5,16 +5,19 @@
 
 #include <torch/nn/module.h>
 
+#include "effnetv2/ops/norm_act.h"
+
 namespace effnetv2 {
 
-/// torch.nn.BatchNorm2d: weight, bias, running_mean, running_var, num_batches_tracked. The running statistics follow
-/// `momentum`; the variance that goes into them is the unbiased one.
+/// torch.nn.BatchNorm2d's tensors: weight, bias, running_mean, running_var, num_batches_tracked. The running statistics
+/// follow `momentum`; the variance that goes into them is the unbiased one.
 class BatchNormImpl : public torch::nn::Module {
  public:
   BatchNormImpl(std::int64_t channels, double eps, double momentum);
 
-  /// [N, C, H, W] -> the same shape. Throws ConfigError in training mode if a channel has only one value.
-  at::Tensor forward(const at::Tensor& x);
+  /// For norm_act() on `x`, [N, C, H, W]. In training mode it counts the batch, and throws ConfigError if a channel has
+  /// only one value.
+  Norm prepare(const at::Tensor& x);
 
   /// What it does in eval mode, x * scale + shift for each channel: (scale, shift), both float64 [channels].
   std::pair<at::Tensor, at::Tensor> affine() const;

@@ -1,6 +1,5 @@
 #include "block.h"
 
-#include <ATen/ops/addcmul.h>
 #include <torch/types.h>
 
 #include "fused_mbconv.h"
@@ -12,15 +11,15 @@ BlockImpl::BlockImpl(const BlockSpec& spec)
     : spec_(spec), chain_(register_module("block", std::make_shared<torch::nn::Module>())) {}
 
 at::Tensor BlockImpl::forward(const at::Tensor& x, Noise* noise) {
-  at::Tensor y = branch(x);
-  if (!spec_.has_residual()) {
-    return y;
+  Residual residual;
+  if (spec_.has_residual()) {
+    residual.x = x;
+    if (noise != nullptr && is_training() && spec_.drop_rate > 0.0) {
+      residual.keep = noise->keep_rows(spec_.index, x.size(0), spec_.drop_rate, x.device());
+      residual.scale = 1.0 / (1.0 - spec_.drop_rate);
+    }
   }
-  if (noise == nullptr || !is_training() || spec_.drop_rate == 0.0) {
-    return y.add_(x);
-  }
-  const at::Tensor keep = noise->keep_rows(spec_.index, x.size(0), spec_.drop_rate, x.device());
-  return at::addcmul(x, y, keep.to(y.scalar_type()).view({-1, 1, 1, 1}), 1.0 / (1.0 - spec_.drop_rate));
+  return branch(x, residual);
 }
 
 std::shared_ptr<BlockImpl> make_block(const BlockSpec& spec, const NormSpec& norm) {

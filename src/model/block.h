@@ -22,7 +22,8 @@ class BlockImpl : public torch::nn::Module {
  protected:
   explicit BlockImpl(const BlockSpec& spec);
 
-  virtual at::Tensor branch(const at::Tensor& x) = 0;
+  /// The layers, and the residual after the last of them.
+  virtual at::Tensor branch(const at::Tensor& x, const Residual& residual) = 0;
 
   /// Registers the next layer of "block": "0", "1", ...
   template <typename Layer>

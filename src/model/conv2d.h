@@ -27,6 +27,7 @@ class Conv2dImpl : public torch::nn::Module {
 
   const ConvSpec& spec() const noexcept { return spec_; }
   const at::Tensor& weight() const noexcept { return weight_; }
+  const at::Tensor& bias() const noexcept { return bias_; }  ///< undefined if there is none
 
  private:
   ConvSpec spec_;

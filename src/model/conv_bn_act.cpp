@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
-#include "activation.h"
-
 namespace effnetv2 {
 
 ConvBnActImpl::ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activation activation)
@@ -13,10 +11,25 @@ ConvBnActImpl::ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activat
   norm_ = register_module("1", std::make_shared<BatchNormImpl>(conv.out_channels, norm.eps, norm.momentum));
 }
 
-at::Tensor ConvBnActImpl::forward(const at::Tensor& x) {
-  at::Tensor y = folded_weight_.defined() && !is_training() ? conv_->forward(x, folded_weight_, folded_bias_)
-                                                            : norm_->forward(conv_->forward(x));
-  return activation_ == Activation::silu ? silu_of(std::move(y)) : y;
+at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Residual& residual) {
+  if (!folded()) {
+    const at::Tensor y = conv_->forward(x);
+    return norm_act(y, norm_->prepare(y), activation_, residual, is_training());
+  }
+  at::Tensor y = conv_->forward(x, folded_weight_, folded_bias_);
+  if (activation_ == Activation::silu) {
+    at::silu_(y);
+  }
+  return residual.x.defined() ? y.add_(residual.x) : y;
+}
+
+at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Excite& excite) {
+  if (!folded()) {
+    const at::Tensor y = conv_->forward(x);
+    return norm_act_excite(y, norm_->prepare(y), excite, is_training());
+  }
+  at::Tensor y = conv_->forward(x, folded_weight_, folded_bias_);
+  return reference_excite(at::silu_(y), excite);
 }
 
 void ConvBnActImpl::fold(at::ScalarType dtype) {

@@ -12,20 +12,23 @@ struct NormSpec {
   double momentum = 0.1;
 };
 
-enum class Activation { none, silu };
-
 /// Convolution without bias ("0"), BatchNorm ("1"), activation: torchvision's Conv2dNormActivation.
 class ConvBnActImpl : public torch::nn::Module {
  public:
   ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activation activation);
 
-  at::Tensor forward(const at::Tensor& x);
+  /// act(norm(conv(x))), and the residual after it.
+  at::Tensor forward(const at::Tensor& x, const Residual& residual = {});
+  /// silu(norm(conv(x))) and squeeze-excite behind it, whatever the layer's activation is.
+  at::Tensor forward(const at::Tensor& x, const Excite& excite);
 
   /// One convolution in place of convolution and BatchNorm in eval mode, from the weights as they are now; held in
   /// `dtype`.
   void fold(at::ScalarType dtype);
 
  private:
+  bool folded() const { return folded_weight_.defined() && !is_training(); }
+
   std::shared_ptr<Conv2dImpl> conv_;
   std::shared_ptr<BatchNormImpl> norm_;
   Activation activation_;

@@ -12,9 +12,8 @@ FusedMBConvImpl::FusedMBConvImpl(const BlockSpec& spec, const NormSpec& norm) : 
   }
 }
 
-at::Tensor FusedMBConvImpl::branch(const at::Tensor& x) {
-  const at::Tensor y = conv_->forward(x);
-  return project_ ? project_->forward(y) : y;
+at::Tensor FusedMBConvImpl::branch(const at::Tensor& x, const Residual& residual) {
+  return project_ ? project_->forward(conv_->forward(x), residual) : conv_->forward(x, residual);
 }
 
 }  // namespace effnetv2

@@ -13,7 +13,7 @@ class FusedMBConvImpl final : public BlockImpl {
   FusedMBConvImpl(const BlockSpec& spec, const NormSpec& norm);
 
  private:
-  at::Tensor branch(const at::Tensor& x) override;
+  at::Tensor branch(const at::Tensor& x, const Residual& residual) override;
 
   std::shared_ptr<ConvBnActImpl> conv_;
   std::shared_ptr<ConvBnActImpl> project_;  ///< null if the ratio is 1

@@ -13,9 +13,9 @@ MBConvImpl::MBConvImpl(const BlockSpec& spec, const NormSpec& norm) : BlockImpl(
   project_ = add_layer(std::make_shared<ConvBnActImpl>(ConvSpec{wide, spec.out_channels}, norm, Activation::none));
 }
 
-at::Tensor MBConvImpl::branch(const at::Tensor& x) {
+at::Tensor MBConvImpl::branch(const at::Tensor& x, const Residual& residual) {
   const at::Tensor wide = expand_ ? expand_->forward(x) : x;
-  return project_->forward(excite_->forward(depthwise_->forward(wide)));
+  return project_->forward(depthwise_->forward(wide, excite_->tensors()), residual);
 }
 
 }  // namespace effnetv2

@@ -14,7 +14,7 @@ class MBConvImpl final : public BlockImpl {
   MBConvImpl(const BlockSpec& spec, const NormSpec& norm);
 
  private:
-  at::Tensor branch(const at::Tensor& x) override;
+  at::Tensor branch(const at::Tensor& x, const Residual& residual) override;
 
   std::shared_ptr<ConvBnActImpl> expand_;  ///< null if the ratio is 1
   std::shared_ptr<ConvBnActImpl> depthwise_;

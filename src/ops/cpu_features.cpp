@@ -52,9 +52,25 @@ CpuLevel cpu_level_from(const char* requested) {
                     "\", but must be baseline, avx2 or avx512; unset it to use what the processor has");
 }
 
-CpuLevel cpu_level() {
-  static const CpuLevel level = cpu_level_from(std::getenv("EFFNETV2_CPU"));
+namespace {
+
+CpuLevel& level_in_use() {
+  static CpuLevel level = cpu_level_from(std::getenv("EFFNETV2_CPU"));
   return level;
+}
+
+}  // namespace
+
+CpuLevel cpu_level() {
+  return level_in_use();
+}
+
+CpuLevelGuard::CpuLevelGuard(CpuLevel level) : before_(cpu_level()) {
+  level_in_use() = level;
+}
+
+CpuLevelGuard::~CpuLevelGuard() {
+  level_in_use() = before_;
 }
 
 std::vector<CpuLevel> supported_cpu_levels() {

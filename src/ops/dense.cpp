@@ -9,6 +9,7 @@
 
 #include "conv_geometry.h"
 #include "cpu/dense.h"
+#include "record.h"
 
 namespace effnetv2 {
 
@@ -225,6 +226,7 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
 
 at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                          std::int64_t padding, CpuLevel level) {
+  EFFNETV2_RECORD("conv_forward", x, weight);
   const DenseKernels& kernel = kernels(level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor source = channels_last(x);
@@ -257,6 +259,7 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
 
 at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
                             std::int64_t padding, CpuLevel level) {
+  EFFNETV2_RECORD("conv_grad_input", grad, x, weight);
   const DenseKernels& kernel = kernels(level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor source = channels_last(grad);
@@ -287,6 +290,7 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
 
 at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
                              std::int64_t padding, CpuLevel level) {
+  EFFNETV2_RECORD("conv_grad_weight", grad, x, weight);
   const DenseKernels& kernel = kernels(level);
   const Shape s(x, weight, stride, padding);
   at::Tensor result = at::empty(weight.sizes(), weight.options(), at::MemoryFormat::ChannelsLast);

@@ -9,6 +9,7 @@
 
 #include "conv_geometry.h"
 #include "cpu/depthwise.h"
+#include "record.h"
 
 namespace effnetv2 {
 
@@ -116,6 +117,7 @@ void check(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, s
 
 at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, std::int64_t padding,
                              CpuLevel level) {
+  EFFNETV2_RECORD("conv_depthwise_forward", x, weight);
   const std::int64_t kernel = weight.size(2);
   const std::int64_t height = output_size(x.size(2), kernel, stride, padding);
   const std::int64_t width = output_size(x.size(3), kernel, stride, padding);
@@ -133,6 +135,7 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std:
 
 at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                 std::int64_t stride, std::int64_t padding, CpuLevel level) {
+  EFFNETV2_RECORD("conv_depthwise_grad_input", grad, x, weight);
   const std::int64_t kernel = weight.size(2);
   const auto rows = backward_taps(x.size(2), kernel, stride, padding);
   const auto columns = backward_taps(x.size(3), kernel, stride, padding);
@@ -148,6 +151,7 @@ at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, con
 
 at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                  std::int64_t stride, std::int64_t padding, CpuLevel level) {
+  EFFNETV2_RECORD("conv_depthwise_grad_weight", grad, x, weight);
   constexpr std::int64_t kChannels = 64;  // per task: a few sums per tap stay in the first cache
   constexpr std::int64_t kTasks = 32;
   const std::int64_t images = x.size(0);

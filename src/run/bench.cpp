@@ -56,9 +56,14 @@ Batch random_batch(std::int64_t size, std::int64_t image_size, std::int64_t num_
   return batch;
 }
 
+/// What the timing of one mode gives.
+struct Timing {
+  std::vector<double> milliseconds;
+  std::vector<OperationCost> operations;
+};
+
 /// Milliseconds of each timed step. On a card the steps are not waited for one by one, as in training.
-std::vector<double> time_steps(const BenchRequest& request, at::Device device, const Step& step,
-                               const ProgressFn& progress) {
+Timing time_steps(const BenchRequest& request, at::Device device, const Step& step, const ProgressFn& progress) {
   const auto report = [&](std::int64_t done) {
     if (progress) {
       progress(done, request.warmup + request.steps);
@@ -76,16 +81,21 @@ std::vector<double> time_steps(const BenchRequest& request, at::Device device, c
       step(request.warmup + i);
       watch.mark();
     }
-    return watch.milliseconds();
+    return {watch.milliseconds(), {}};
   }
-  std::vector<double> times;
+  Timing timing;
   for (std::int64_t i = 0; i < request.steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
     step(request.warmup + i);
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    timing.milliseconds.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     report(request.warmup + i + 1);
   }
-  return times;
+  if (request.profile) {
+    constexpr std::int64_t kSteps = 3;
+    timing.operations = profile_operations(step, kSteps);
+  }
+  return timing;
 }
 
 /// Linear between the two nearest; sorted, not empty.
@@ -96,7 +106,7 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-std::vector<double> bench_train(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+Timing bench_train(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
   network->train();
@@ -119,7 +129,7 @@ std::vector<double> bench_train(const BenchRequest& request, at::Device device, 
   return time_steps(request, device, step, progress);
 }
 
-std::vector<double> bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+Timing bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
   prepare_for_inference(*network, config.precision);
@@ -136,8 +146,8 @@ std::vector<double> bench_infer(const BenchRequest& request, at::Device device, 
 }
 
 /// `images`: how many the timed steps gave, as the last batch of an epoch can be short.
-std::vector<double> bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log,
-                               std::int64_t& images) {
+Timing bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log,
+                  std::int64_t& images) {
   const ExperimentConfig& config = request.config;
   const Listing listing = list_configured_images(config.data);
   const SplitData train = open_split(config, listing, listing.train, "train", Transform::Mode::train, *log, {});
@@ -189,21 +199,25 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
     config.model.num_classes = resolve_num_classes(config.model, list_configured_images(config.data));
   }
   const at::Device device(config.device);
+  if (request.profile && (request.mode == BenchMode::data || !device.is_cpu())) {
+    throw ConfigError("bench: --profile is for training and inference on the CPU; on a card use nsys profile");
+  }
 
   std::int64_t images = request.steps * config.train.batch_size;
-  std::vector<double> times;
+  Timing timing;
   switch (request.mode) {
     case BenchMode::infer:
-      times = bench_infer(request, device, progress);
+      timing = bench_infer(request, device, progress);
       break;
     case BenchMode::data:
       images = 0;
-      times = bench_data(request, progress, log, images);
+      timing = bench_data(request, progress, log, images);
       break;
     default:
-      times = bench_train(request, device, progress);
+      timing = bench_train(request, device, progress);
       break;
   }
+  std::vector<double>& times = timing.milliseconds;
   std::ranges::sort(times);
 
   BenchResult result;
@@ -220,24 +234,32 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
   result.p90_ms = quantile(times, 0.9);
   result.images_per_second =
       static_cast<double>(images) / static_cast<double>(result.steps) / (result.median_ms / 1000.0);
+  result.operations = std::move(timing.operations);
   result.peak_memory_bytes = result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(device.index());
+  if (request.profile) {
+    result.ceilings = measure_ceilings();
+  }
   return result;
 }
 
 nlohmann::ordered_json to_json(const BenchResult& result) {
-  return {{"mode", to_string(result.mode)},
-          {"device", result.device},
-          {"precision", result.precision},
-          {"threads", result.threads},
-          {"image_size", result.image_size},
-          {"batch_size", result.batch_size},
-          {"steps", result.steps},
-          {"median_step_ms", result.median_ms},
-          {"min_step_ms", result.min_ms},
-          {"p10_step_ms", result.p10_ms},
-          {"p90_step_ms", result.p90_ms},
-          {"images_per_second", result.images_per_second},
-          {"peak_memory_bytes", result.peak_memory_bytes}};
+  nlohmann::ordered_json document{{"mode", to_string(result.mode)},
+                                  {"device", result.device},
+                                  {"precision", result.precision},
+                                  {"threads", result.threads},
+                                  {"image_size", result.image_size},
+                                  {"batch_size", result.batch_size},
+                                  {"steps", result.steps},
+                                  {"median_step_ms", result.median_ms},
+                                  {"min_step_ms", result.min_ms},
+                                  {"p10_step_ms", result.p10_ms},
+                                  {"p90_step_ms", result.p90_ms},
+                                  {"images_per_second", result.images_per_second},
+                                  {"peak_memory_bytes", result.peak_memory_bytes}};
+  if (result.ceilings) {
+    document["profile"] = to_json(result.operations, *result.ceilings, result.precision == "bf16");
+  }
+  return document;
 }
 
 }  // namespace effnetv2

@@ -18,6 +18,18 @@ CpuLevel detected_cpu_level();
 /// (read once). A higher one than detected is ignored. Throws ConfigError if it names no level.
 CpuLevel cpu_level();
 
+/// Lowers cpu_level() while it lives, for tests; no kernel may run meanwhile on another level.
+class CpuLevelGuard {
+ public:
+  explicit CpuLevelGuard(CpuLevel level);
+  ~CpuLevelGuard();
+  CpuLevelGuard(const CpuLevelGuard&) = delete;
+  CpuLevelGuard& operator=(const CpuLevelGuard&) = delete;
+
+ private:
+  CpuLevel before_;
+};
+
 /// cpu_level() for a given value of the variable; null: not set.
 CpuLevel cpu_level_from(const char* requested);
 

@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "effnetv2/config/experiment_config.h"
 #include "effnetv2/core/log.h"
 #include "effnetv2/core/progress.h"
+#include "effnetv2/run/operation_profile.h"
 
 namespace effnetv2 {
 
@@ -23,6 +26,7 @@ struct BenchRequest {
   BenchMode mode = BenchMode::train;
   std::int64_t steps = 20;  ///< timed, >= 1
   std::int64_t warmup = 5;  ///< before them, >= 0
+  bool profile = false;     ///< and where the time of a few more steps goes; on a CPU, not for data
 };
 
 /// Milliseconds per step over the timed ones.
@@ -31,8 +35,10 @@ struct BenchResult {
   std::string device, precision;
   std::int64_t threads = 0, image_size = 0, batch_size = 0, steps = 0;
   double median_ms = 0.0, min_ms = 0.0, p10_ms = 0.0, p90_ms = 0.0;
-  double images_per_second = 0.0;      ///< images of a step over the median
-  std::int64_t peak_memory_bytes = 0;  ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
+  double images_per_second = 0.0;         ///< images of a step over the median
+  std::int64_t peak_memory_bytes = 0;     ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
+  std::vector<OperationCost> operations;  ///< if asked for
+  std::optional<Ceilings> ceilings;       ///< with them
 };
 
 /// Times steps. train and infer need model.num_classes or data.root. Throws ConfigError for a request out of range.

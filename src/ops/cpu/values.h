@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+
+#include "vector.h"
+
+// Registers of floats from and to memory in float32 or bfloat16, and functions on them; like vector.h with internal
+// linkage per instruction set.
+
+namespace effnetv2::EFFNETV2_CPU_LEVEL {
+namespace {
+
+/// bfloat16 as it lies in memory: the upper half of a float.
+struct BFloat16 {
+  std::uint16_t bits;
+};
+
+using IntVector [[gnu::vector_size(kLanes * sizeof(std::uint32_t))]] = std::uint32_t;
+using HalfVector [[gnu::vector_size(kLanes * sizeof(std::uint16_t))]] = std::uint16_t;
+
+template <typename To, typename From>
+inline To same_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  __builtin_memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+template <typename V>
+struct Bits {
+  using Type = IntVector;
+};
+template <>
+struct Bits<float> {
+  using Type = std::uint32_t;
+};
+
+template <typename V>
+inline V load_value(const float* from) {
+  return load<V>(from);
+}
+
+template <typename V>
+inline V load_value(const BFloat16* from) {
+  if constexpr (lanes<V> == 1) {
+    return same_bits<float>(static_cast<std::uint32_t>(from->bits) << 16);
+  } else {
+    HalfVector half;
+    __builtin_memcpy(&half, from, sizeof half);
+    return same_bits<Vector>(__builtin_convertvector(half, IntVector) << 16);
+  }
+}
+
+template <typename V>
+inline void store_value(float* to, V value) {
+  store(to, value);
+}
+
+/// Rounded to the nearest, ties to even; a NaN stays one.
+template <typename V>
+inline void store_value(BFloat16* to, V value) {
+  using Int = typename Bits<V>::Type;
+  const auto bits = same_bits<Int>(value);
+  const Int rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const Int half = value == value ? rounded : rounded * 0u + 0x7fc0u;
+  if constexpr (lanes<V> == 1) {
+    to->bits = static_cast<std::uint16_t>(half);
+  } else {
+    const HalfVector packed = __builtin_convertvector(half, HalfVector);
+    __builtin_memcpy(to, &packed, sizeof packed);
+  }
+}
+
+/// e^x to about 1e-7 of its value; x is held to [-87, 88], where float32 has normal numbers.
+template <typename V>
+inline V exponential(V x) {
+  using Int = typename Bits<V>::Type;
+  const V low = V{} - 87.0f;
+  const V high = V{} + 88.0f;
+  x = x < low ? low : x;  // NaN stays
+  x = x > high ? high : x;
+  // adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits
+  const V shifted = x * 1.44269504f + 12582912.0f;
+  const V whole = shifted - 12582912.0f;
+  const V r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  V p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  return p * same_bits<V>((same_bits<Int>(shifted) << 23) + 0x3f800000u);
+}
+
+template <typename V>
+inline V sigmoid(V x) {
+  return 1.0f / (1.0f + exponential(-x));
+}
+
+}  // namespace
+}  // namespace effnetv2::EFFNETV2_CPU_LEVEL
