@@ -5,6 +5,8 @@
 #include <ATen/ops/linear.h>
 #include <torch/types.h>
 
+#include "effnetv2/core/torch_compat.h"
+
 #include "block.h"
 #include "conv_bn_act.h"
 
@@ -77,12 +79,18 @@ void EfficientNetImpl::fold_batch_norm(at::ScalarType dtype) {
   }
 }
 
-torch::Tensor EfficientNetImpl::forward(torch::Tensor x, Noise* noise) {
+torch::Tensor EfficientNetImpl::forward(torch::Tensor x, Noise* noise, bool bf16) {
+  const bool on_cpu = x.device().is_cpu();
+  const AutocastGuard autocast(x.device().type(), bf16 && !on_cpu);
+  if (bf16 && on_cpu) {
+    x = x.to(at::kBFloat16);  // and the layers go on in it
+  }
   x = stem_->forward(x);
   for (const auto& block : blocks_) {
     x = block->forward(x, noise);
   }
-  x = head_->forward(x).mean({2, 3});
+  x = head_->forward(x);
+  x = on_cpu && bf16 ? x.mean({2, 3}, /*keepdim=*/false, at::kFloat) : x.mean({2, 3});
   if (noise != nullptr && is_training() && architecture_.dropout > 0.0) {
     x = drop_units(x, architecture_.dropout, *noise);
   }

@@ -8,21 +8,26 @@
 namespace effnetv2 {
 namespace {
 
-/// Whether our float32 kernels may stand in for at::conv2d, which casts under autocast.
-bool plain_float_on_cpu(const at::Tensor& x, const at::Tensor& weight) {
-  return x.device().is_cpu() && weight.device().is_cpu() && x.scalar_type() == at::kFloat &&
-         weight.scalar_type() == at::kFloat && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
+/// Whether our kernels may stand in for at::conv2d, which casts under autocast. Weights are float32 beside maps of
+/// either type.
+bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
+  return x.device().is_cpu() && weight.device().is_cpu() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
+         x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
 }
 
 /// Whether dense_conv2d() is the faster one (docs/performance.md).
 bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, std::int64_t padding) {
   const std::int64_t positions = x.size(2) * x.size(3);
+  if (x.scalar_type() == at::kBFloat16) {
+    return dense_takes_bf16(x.size(1), weight.size(0)) && weight.size(2) == weight.size(3);
+  }
   if (cpu_level() == CpuLevel::baseline || x.size(1) < 8 || weight.size(2) != weight.size(3)) {
     return false;
   }
   // with AVX-512 oneDNN is ahead on all but the smallest maps
-  const bool wide = cpu_level() == CpuLevel::avx512;
+  const bool wide = cpu_level() >= CpuLevel::avx512;
   if (weight.size(2) == 1 && stride == 1 && padding == 0) {
     return x.size(0) * positions >= 32 && (!wide || positions <= 4);
   }
@@ -33,7 +38,7 @@ bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t s
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                   std::int64_t padding, std::int64_t groups) {
-  if (plain_float_on_cpu(x, weight)) {
+  if (has_kernels(x, weight)) {
     const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
     if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
@@ -41,6 +46,10 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     if (groups == 1 && worth_our_own(x, weight, stride, padding)) {
       return dense_conv2d(x, weight, bias, stride, padding);
     }
+  }
+  if (x.device().is_cpu() && x.scalar_type() == at::kBFloat16) {
+    const at::Tensor offset = bias.defined() ? bias.to(at::kBFloat16) : bias;
+    return at::conv2d(x, weight.to(at::kBFloat16), offset, {stride, stride}, {padding, padding}, {1, 1}, groups);
   }
   return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, groups);
 }

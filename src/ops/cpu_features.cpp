@@ -9,7 +9,7 @@
 namespace effnetv2 {
 namespace {
 
-constexpr std::array kLevels{CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512};
+constexpr std::array kLevels{CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16};
 
 }  // namespace
 
@@ -19,6 +19,8 @@ std::string to_string(CpuLevel level) {
       return "avx2";
     case CpuLevel::avx512:
       return "avx512";
+    case CpuLevel::avx512_bf16:
+      return "avx512_bf16";
     case CpuLevel::baseline:
       break;
   }
@@ -32,7 +34,10 @@ CpuLevel detected_cpu_level() {
   }
   const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  return wide ? CpuLevel::avx512 : CpuLevel::avx2;
+  if (!wide) {
+    return CpuLevel::avx2;
+  }
+  return __builtin_cpu_supports("avx512bf16") ? CpuLevel::avx512_bf16 : CpuLevel::avx512;
 #else
   return CpuLevel::baseline;
 #endif
@@ -49,7 +54,7 @@ CpuLevel cpu_level_from(const char* requested) {
     }
   }
   throw ConfigError("EFFNETV2_CPU: is \"" + std::string(requested) +
-                    "\", but must be baseline, avx2 or avx512; unset it to use what the processor has");
+                    "\", but must be baseline, avx2, avx512 or avx512_bf16; unset it to use what the processor has");
 }
 
 namespace {

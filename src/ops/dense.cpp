@@ -1,6 +1,7 @@
 #include "effnetv2/ops/dense.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -9,34 +10,27 @@
 
 #include "conv_geometry.h"
 #include "cpu/dense.h"
+#include "level_kernels.h"
 #include "record.h"
 
 namespace effnetv2 {
 
-namespace baseline {
-extern const DenseKernels dense_kernels;
-}
-#ifdef __x86_64__
-namespace avx2 {
-extern const DenseKernels dense_kernels;
-}
-namespace avx512 {
-extern const DenseKernels dense_kernels;
-}
-#endif
+using DenseTable = std::array<DenseKernels, 2>;  // float32, bfloat16
+EFFNETV2_LEVEL_KERNELS(DenseTable, dense_kernels)
 
 namespace {
 
-const DenseKernels& kernels([[maybe_unused]] CpuLevel level) {
-#ifdef __x86_64__
-  if (level == CpuLevel::avx512) {
-    return avx512::dense_kernels;
-  }
-  if (level == CpuLevel::avx2) {
-    return avx2::dense_kernels;
-  }
-#endif
-  return baseline::dense_kernels;
+bool is_half(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16;
+}
+
+const DenseKernels& kernels(const at::Tensor& x, CpuLevel level) {
+  return dense_kernels_at(level)[is_half(x) ? 1 : 0];
+}
+
+/// Values that one multiplication takes at once.
+std::int64_t unit(const at::Tensor& x) {
+  return is_half(x) ? 2 : 1;
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
@@ -107,14 +101,15 @@ void multiply(const DenseMultiply& multiply, std::int64_t images, const DenseKer
   });
 }
 
-/// [images, positions, channels] to panels [panels, positions, images, width].
+/// [images, positions, channels] to panels [panels, positions, steps, width].
 at::Tensor pack_channels(const at::Tensor& values, std::int64_t images, std::int64_t positions, std::int64_t channels,
                          std::int64_t width, const DenseKernels& kernel) {
-  at::Tensor packed = at::empty({panels(channels, width), positions, images, width}, values.options());
-  const float* from = values.data_ptr<float>();
-  float* to = packed.data_ptr<float>();
+  const std::int64_t steps = (images + unit(values) - 1) / unit(values);
+  at::Tensor packed = at::empty({panels(channels, width), positions, steps, width}, at::kFloat);  // or as wide a pair
+  const void* from = values.data_ptr();
+  void* to = packed.data_ptr();
   constexpr std::int64_t kGrain = 16384;
-  at::parallel_for(0, images, std::max<std::int64_t>(1, kGrain / (positions * channels)),
+  at::parallel_for(0, steps, std::max<std::int64_t>(1, kGrain / (positions * channels)),
                    [&](std::int64_t begin, std::int64_t end) {
                      kernel.pack_channels(from, images, positions, channels, width, begin, end, to);
                    });
@@ -127,17 +122,18 @@ struct Runs {
   std::vector<std::int64_t> first{0};
   std::int64_t chunks = 0;
 
-  explicit Runs(const Shape& s) {
+  /// `steps`: images, or pairs of them.
+  Runs(const Shape& s, std::int64_t steps) {
     constexpr std::int64_t kSteps = 512;
     const auto rows = forward_taps(s.height, s.kernel, s.stride, s.padding);
     const auto columns = forward_taps(s.width, s.kernel, s.stride, s.padding);
     const std::int64_t positions = s.output_height * s.output_width;
-    const std::int64_t positions_at_once = std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(1, s.images));
-    const std::int64_t images_at_once = std::min(s.images, kSteps);
+    const std::int64_t positions_at_once = std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(1, steps));
+    const std::int64_t images_at_once = std::min(steps, kSteps);
     for (std::int64_t position = 0; position < positions; position += positions_at_once) {
       const std::int64_t last = std::min(positions, position + positions_at_once);
-      for (std::int64_t image = 0; image < s.images; image += images_at_once) {
-        const std::int64_t images = std::min(images_at_once, s.images - image);
+      for (std::int64_t image = 0; image < steps; image += images_at_once) {
+        const std::int64_t images = std::min(images_at_once, steps - image);
         for (std::int64_t tap = 0; tap < s.kernel * s.kernel; ++tap) {
           for (std::int64_t p = position; p < last; ++p) {
             const std::int64_t i = tap / s.kernel - rows[p / s.output_width].tap;
@@ -145,7 +141,7 @@ struct Runs {
             if (i >= 0 && i < rows[p / s.output_width].count && j >= 0 && j < columns[p % s.output_width].count) {
               const std::int64_t source =
                   (rows[p / s.output_width].source + i) * s.width + columns[p % s.output_width].source + j;
-              runs.push_back({p * s.images + image, source * s.images + image, images});
+              runs.push_back({p * steps + image, source * steps + image, images});
             }
           }
           first.push_back(static_cast<std::int64_t>(runs.size()));
@@ -180,8 +176,8 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
     torch::autograd::variable_list result(has_bias ? 5 : 4);
     if (at::GradMode::is_enabled()) {
       auto [grad_x, grad_weight, grad_bias] =
-          at::convolution_backward(grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {stride, stride},
-                                   {padding, padding}, {1, 1}, false, {0, 0}, 1, wanted);
+          at::convolution_backward(grads[0], x, weight.to(x.scalar_type()), at::IntArrayRef{weight.size(0)},
+                                   {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1, wanted);
       result[0] = grad_x;
       result[1] = grad_weight;
       if (has_bias) {
@@ -197,25 +193,27 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
       result[1] = dense_grad_weight(grad, x, weight, stride, padding, cpu_level());
     }
     if (wanted[2]) {
-      result[2] = grad.sum({0, 2, 3});
+      result[2] = grad.sum({0, 2, 3}, /*keepdim=*/false, at::kFloat);
     }
     return result;
   }
 };
 
 bool is_float_on_cpu(const at::Tensor& x, std::int64_t dimensions) {
-  return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() == dimensions;
+  return x.device().is_cpu() && (x.scalar_type() == at::kFloat || is_half(x)) && x.dim() == dimensions;
 }
 
 void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
            std::int64_t padding) {
-  TORCH_CHECK(is_float_on_cpu(x, 4), "dense_conv2d: x must be a float32 [N, C, H, W] on the CPU, got ", x.toString(),
-              x.sizes());
+  TORCH_CHECK(is_float_on_cpu(x, 4), "dense_conv2d: x must be a float32 or bfloat16 [N, C, H, W] on the CPU, got ",
+              x.toString(), x.sizes());
   TORCH_CHECK(is_float_on_cpu(weight, 4) && weight.size(1) == x.size(1) && weight.size(2) == weight.size(3),
-              "dense_conv2d: weight must be a float32 [O, ", x.size(1), ", k, k], got ", weight.toString(),
+              "dense_conv2d: weight must be a float32 or bfloat16 [O, ", x.size(1), ", k, k], got ", weight.toString(),
               weight.sizes());
   TORCH_CHECK(!bias.defined() || (is_float_on_cpu(bias, 1) && bias.size(0) == weight.size(0)),
               "dense_conv2d: bias must be a float32 [", weight.size(0), "]");
+  TORCH_CHECK(!is_half(x) || dense_takes_bf16(x.size(1), weight.size(0)),
+              "dense_conv2d: in bfloat16 both channel counts must be even and the processor must have AVX512_BF16");
   TORCH_CHECK(stride >= 1 && padding >= 0, "dense_conv2d: stride ", stride, " and padding ", padding,
               " must be at least 1 and 0");
   TORCH_CHECK(std::min(x.size(2), x.size(3)) + 2 * padding >= weight.size(2), "dense_conv2d: the map ", x.sizes(),
@@ -224,21 +222,26 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
 
 }  // namespace
 
+bool dense_takes_bf16(std::int64_t channels, std::int64_t outputs) {
+  return cpu_level() == CpuLevel::avx512_bf16 && channels % 2 == 0 && outputs % 2 == 0;
+}
+
 at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                          std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_forward", x, weight);
-  const DenseKernels& kernel = kernels(level);
+  const DenseKernels& kernel = kernels(x, level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor source = channels_last(x);
-  const at::Tensor filter = channels_last(weight);
-  const at::Tensor offset = bias.defined() ? bias.contiguous() : bias;
+  const at::Tensor filter = channels_last(weight.to(at::kFloat));
+  const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
   at::Tensor y = at::empty({x.size(0), s.outputs, output_size(x.size(2), s.kernel, stride, padding),
                             output_size(x.size(3), s.kernel, stride, padding)},
                            x.options(), at::MemoryFormat::ChannelsLast);
 
   const std::int64_t rows = s.kernel * s.kernel * s.channels;
-  at::Tensor packed = at::empty({panels(s.outputs, kernel.panel_columns), rows, kernel.panel_columns}, x.options());
-  const std::int64_t panel_size = rows * kernel.panel_columns;
+  const std::int64_t depth = s.channels / unit(x);
+  const std::int64_t panel_size = s.kernel * s.kernel * depth * kernel.panel_columns;
+  at::Tensor packed = at::empty({panels(s.outputs, kernel.panel_columns), panel_size}, at::kFloat);
   at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
       kernel.pack_transposed(filter.data_ptr<float>(), rows, s.outputs, panel * kernel.panel_columns,
@@ -247,12 +250,12 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
   });
 
   const Gather gather(forward_taps(s.height, s.kernel, stride, padding),
-                      forward_taps(s.width, s.kernel, stride, padding), 1, s.kernel, s.width, s.channels, s.outputs,
+                      forward_taps(s.width, s.kernel, stride, padding), 1, s.kernel, s.width, depth, s.outputs,
                       kernel.panel_columns);
   const auto positions = static_cast<std::int64_t>(gather.positions.size());
-  multiply({s.channels, s.outputs, s.height * s.width * s.channels, positions * s.outputs, positions,
-            gather.positions.data(), gather.taps.data(), source.data_ptr<float>(), packed.data_ptr<float>(), panel_size,
-            offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr<float>()},
+  multiply({depth, s.outputs, s.height * s.width * depth, positions * s.outputs, positions, gather.positions.data(),
+            gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size,
+            offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr()},
            s.images, kernel);
   return y;
 }
@@ -260,16 +263,16 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
 at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
                             std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_grad_input", grad, x, weight);
-  const DenseKernels& kernel = kernels(level);
+  const DenseKernels& kernel = kernels(x, level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor source = channels_last(grad);
-  const at::Tensor filter = channels_last(weight);
+  const at::Tensor filter = channels_last(weight.to(at::kFloat));
   at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
 
   const std::int64_t taps = s.kernel * s.kernel;
-  at::Tensor packed =
-      at::empty({panels(s.channels, kernel.panel_columns), taps, s.outputs, kernel.panel_columns}, x.options());
-  const std::int64_t panel_size = taps * s.outputs * kernel.panel_columns;
+  const std::int64_t depth = s.outputs / unit(x);
+  const std::int64_t panel_size = taps * depth * kernel.panel_columns;
+  at::Tensor packed = at::empty({panels(s.channels, kernel.panel_columns), panel_size}, at::kFloat);
   at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
       kernel.pack_straight(filter.data_ptr<float>(), s.outputs, taps, s.channels, panel * kernel.panel_columns,
@@ -278,12 +281,12 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
   });
 
   const Gather gather(backward_taps(s.height, s.kernel, stride, padding),
-                      backward_taps(s.width, s.kernel, stride, padding), -stride, s.kernel, s.output_width, s.outputs,
+                      backward_taps(s.width, s.kernel, stride, padding), -stride, s.kernel, s.output_width, depth,
                       s.channels, kernel.panel_columns);
   const auto positions = static_cast<std::int64_t>(gather.positions.size());
-  multiply({s.outputs, s.channels, s.output_height * s.output_width * s.outputs, positions * s.channels, positions,
-            gather.positions.data(), gather.taps.data(), source.data_ptr<float>(), packed.data_ptr<float>(), panel_size,
-            nullptr, result.data_ptr<float>()},
+  multiply({depth, s.channels, s.output_height * s.output_width * depth, positions * s.channels, positions,
+            gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size, nullptr,
+            result.data_ptr()},
            s.images, kernel);
   return result;
 }
@@ -291,9 +294,9 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
 at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
                              std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_grad_weight", grad, x, weight);
-  const DenseKernels& kernel = kernels(level);
+  const DenseKernels& kernel = kernels(x, level);
   const Shape s(x, weight, stride, padding);
-  at::Tensor result = at::empty(weight.sizes(), weight.options(), at::MemoryFormat::ChannelsLast);
+  at::Tensor result = at::empty(weight.sizes(), weight.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
   if (s.images == 0) {
     return result.zero_();
   }
@@ -302,16 +305,16 @@ at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const 
   const at::Tensor rows = pack_channels(channels_last(grad), s.images, outputs, s.outputs, kernel.tile_rows, kernel);
   const at::Tensor columns =
       pack_channels(channels_last(x), s.images, s.height * s.width, s.channels, kernel.panel_columns, kernel);
-  const Runs runs(s);
+  const Runs runs(s, columns.size(2));
   const DenseReduce reduce{s.outputs,
                            s.channels,
                            taps,
                            runs.chunks,
                            runs.runs.data(),
                            runs.first.data(),
-                           rows.data_ptr<float>(),
+                           rows.data_ptr(),
                            rows.stride(0),
-                           columns.data_ptr<float>(),
+                           columns.data_ptr(),
                            columns.stride(0),
                            result.data_ptr<float>()};
   const std::int64_t down = rows.size(0);

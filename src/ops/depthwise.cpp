@@ -1,6 +1,7 @@
 #include "effnetv2/ops/depthwise.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -9,35 +10,15 @@
 
 #include "conv_geometry.h"
 #include "cpu/depthwise.h"
+#include "level_kernels.h"
 #include "record.h"
 
 namespace effnetv2 {
 
-namespace baseline {
-extern const DepthwiseKernels depthwise_kernels;
-}
-#ifdef __x86_64__
-namespace avx2 {
-extern const DepthwiseKernels depthwise_kernels;
-}
-namespace avx512 {
-extern const DepthwiseKernels depthwise_kernels;
-}
-#endif
+using DepthwiseTable = std::array<DepthwiseKernels, 2>;  // float32, bfloat16
+EFFNETV2_LEVEL_KERNELS(DepthwiseTable, depthwise_kernels)
 
 namespace {
-
-const DepthwiseKernels& kernels([[maybe_unused]] CpuLevel level) {
-#ifdef __x86_64__
-  if (level == CpuLevel::avx512) {
-    return avx512::depthwise_kernels;
-  }
-  if (level == CpuLevel::avx2) {
-    return avx2::depthwise_kernels;
-  }
-#endif
-  return baseline::depthwise_kernels;
-}
 
 /// [C, 1, k, k] to [k * k, C].
 at::Tensor channels_innermost(const at::Tensor& weight) {
@@ -56,11 +37,15 @@ Interior interior(const std::vector<Taps>& columns, std::int64_t kernel, std::in
   return {begin - columns.begin(), end - columns.begin(), stride};
 }
 
-void gather(const DepthwiseGather& gather, std::int64_t images, CpuLevel level) {
+const DepthwiseKernels& kernels(const at::Tensor& x, CpuLevel level) {
+  return depthwise_kernels_at(level)[x.scalar_type() == at::kBFloat16 ? 1 : 0];
+}
+
+void gather(const DepthwiseGather& gather, std::int64_t images, const DepthwiseKernels& kernel) {
   constexpr std::int64_t kGrain = 8192;  // results per task at least
   const std::int64_t row = std::max<std::int64_t>(1, gather.width * gather.channels);
   at::parallel_for(0, images * gather.height, std::max<std::int64_t>(1, kGrain / row),
-                   [&](std::int64_t begin, std::int64_t end) { kernels(level).gather(gather, begin, end); });
+                   [&](std::int64_t begin, std::int64_t end) { kernel.gather(gather, begin, end); });
 }
 
 struct DepthwiseFunction : torch::autograd::Function<DepthwiseFunction> {
@@ -85,8 +70,8 @@ struct DepthwiseFunction : torch::autograd::Function<DepthwiseFunction> {
     at::Tensor grad_weight;
     if (at::GradMode::is_enabled()) {
       std::tie(grad_x, grad_weight, std::ignore) = at::convolution_backward(
-          grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {stride, stride}, {padding, padding}, {1, 1}, false,
-          {0, 0}, weight.size(0), {for_x, for_weight, false});
+          grads[0], x, weight.to(x.scalar_type()), at::IntArrayRef{weight.size(0)}, {stride, stride},
+          {padding, padding}, {1, 1}, false, {0, 0}, weight.size(0), {for_x, for_weight, false});
     } else {
       if (for_x) {
         grad_x = depthwise_grad_input(grads[0], x, weight, stride, padding, cpu_level());
@@ -100,8 +85,9 @@ struct DepthwiseFunction : torch::autograd::Function<DepthwiseFunction> {
 };
 
 void check(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, std::int64_t padding) {
-  TORCH_CHECK(x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4,
-              "depthwise_conv2d: x must be a float32 [N, C, H, W] on the CPU, got ", x.toString(), x.sizes());
+  TORCH_CHECK(
+      x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && x.dim() == 4,
+      "depthwise_conv2d: x must be a float32 or bfloat16 [N, C, H, W] on the CPU, got ", x.toString(), x.sizes());
   TORCH_CHECK(weight.device().is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == 4 &&
                   weight.size(0) == x.size(1) && weight.size(1) == 1 && weight.size(2) == weight.size(3) &&
                   weight.size(2) % 2 == 1,
@@ -126,10 +112,9 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std:
   const at::Tensor source = channels_last(x);
   const at::Tensor filter = channels_innermost(weight);
   at::Tensor y = at::empty({x.size(0), x.size(1), height, width}, x.options(), at::MemoryFormat::ChannelsLast);
-  gather(
-      {x.size(1), kernel, x.size(2), x.size(3), height, width, rows.data(), columns.data(),
-       interior(columns, kernel, stride), 1, source.data_ptr<float>(), filter.data_ptr<float>(), y.data_ptr<float>()},
-      x.size(0), level);
+  gather({x.size(1), kernel, x.size(2), x.size(3), height, width, rows.data(), columns.data(),
+          interior(columns, kernel, stride), 1, source.data_ptr(), filter.data_ptr<float>(), y.data_ptr()},
+         x.size(0), kernels(x, level));
   return y;
 }
 
@@ -143,9 +128,9 @@ at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, con
   const at::Tensor filter = channels_innermost(weight);
   at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
   gather({x.size(1), kernel, grad.size(2), grad.size(3), x.size(2), x.size(3), rows.data(), columns.data(),
-          interior(columns, kernel, stride == 1 ? 1 : 0), -stride, source.data_ptr<float>(), filter.data_ptr<float>(),
-          result.data_ptr<float>()},
-         x.size(0), level);
+          interior(columns, kernel, stride == 1 ? 1 : 0), -stride, source.data_ptr(), filter.data_ptr<float>(),
+          result.data_ptr()},
+         x.size(0), kernels(x, level));
   return result;
 }
 
@@ -154,6 +139,7 @@ at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, co
   EFFNETV2_RECORD("conv_depthwise_grad_weight", grad, x, weight);
   constexpr std::int64_t kChannels = 64;  // per task: a few sums per tap stay in the first cache
   constexpr std::int64_t kTasks = 32;
+  const DepthwiseKernels& kernel_set = kernels(x, level);
   const std::int64_t images = x.size(0);
   const std::int64_t channels = x.size(1);
   const std::int64_t kernel = weight.size(2);
@@ -170,8 +156,8 @@ at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, co
                                rows.data(),
                                columns.data(),
                                interior(columns, kernel, stride),
-                               source.data_ptr<float>(),
-                               grad_output.data_ptr<float>()};
+                               source.data_ptr(),
+                               grad_output.data_ptr()};
   // The split depends on the shape alone, and so do the bits of the sums.
   const std::int64_t blocks = (channels + kChannels - 1) / kChannels;
   const std::int64_t chunks =
@@ -182,8 +168,8 @@ at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, co
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t chunk = task / blocks;
       const std::int64_t first = task % blocks * kChannels;
-      kernels(level).reduce(reduce, images * chunk / chunks, images * (chunk + 1) / chunks, first,
-                            std::min(channels, first + kChannels), out + chunk * kernel * kernel * channels);
+      kernel_set.reduce(reduce, images * chunk / chunks, images * (chunk + 1) / chunks, first,
+                        std::min(channels, first + kChannels), out + chunk * kernel * kernel * channels);
     }
   });
   const at::Tensor total = chunks == 1 ? sums[0] : sums.sum(0);

@@ -2,32 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include "effnetv2/ops/cpu_features.h"
+#include "level_kernels.h"
 
 namespace effnetv2 {
 
-namespace baseline {
-extern const OptimizerKernels kOptimizerKernels;
-}
-#ifdef __x86_64__
-namespace avx2 {
-extern const OptimizerKernels kOptimizerKernels;
-}
-namespace avx512 {
-extern const OptimizerKernels kOptimizerKernels;
-}
-#endif
+EFFNETV2_LEVEL_KERNELS(OptimizerKernels, kOptimizerKernels)
 
-const OptimizerKernels& optimizer_kernels([[maybe_unused]] CpuLevel level) {
-#ifdef __x86_64__
-  if (level == CpuLevel::avx512) {
-    return avx512::kOptimizerKernels;
-  }
-  if (level == CpuLevel::avx2) {
-    return avx2::kOptimizerKernels;
-  }
-#endif
-  return baseline::kOptimizerKernels;
+const OptimizerKernels& optimizer_kernels(CpuLevel level) {
+  return kOptimizerKernels_at(level);
 }
 
 int update_slots(UpdateKind kind) {

@@ -14,7 +14,6 @@
 #include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
-#include "effnetv2/core/torch_compat.h"
 #include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/network.h"
@@ -117,11 +116,7 @@ Timing bench_train(const BenchRequest& request, at::Device device, const Progres
   const bool bf16 = config.precision == Precision::bf16;
   const auto step = [&](std::int64_t number) {
     SeededNoise noise(config.seed, number);
-    at::Tensor logits;
-    {
-      const AutocastGuard autocast(device.type(), bf16);
-      logits = network->forward(input.images, &noise);
-    }
+    const at::Tensor logits = network->forward(input.images, &noise, bf16);
     cross_entropy(logits, input.labels, config.train.loss.label_smoothing).backward();
     optimizer.step(config.train.optimizer.lr);
     optimizer.zero_grad();
@@ -138,10 +133,7 @@ Timing bench_infer(const BenchRequest& request, at::Device device, const Progres
       random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);
   const Input input = InputStage(config.data, device)(batch);
   const bool bf16 = config.precision == Precision::bf16;
-  const auto step = [&](std::int64_t) {
-    const AutocastGuard autocast(device.type(), bf16);
-    network->forward(input.images);
-  };
+  const auto step = [&](std::int64_t) { network->forward(input.images, nullptr, bf16); };
   return time_steps(request, device, step, progress);
 }
 

@@ -15,7 +15,6 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/core/torch_compat.h"
 #include "effnetv2/data/dataset.h"
 #include "effnetv2/data/decode.h"
 #include "effnetv2/data/listing.h"
@@ -155,8 +154,8 @@ std::int64_t run_prediction(const PredictionRequest& request,
       for (std::int64_t i = 0; request.inputs && i < batch->size; ++i) {
         seen.emplace_back(dataset->name(batch->indices[static_cast<std::size_t>(i)]), images[i].cpu().contiguous());
       }
-      const AutocastGuard autocast(device.type(), model.config.precision == Precision::bf16);
-      logits = network->forward(images).to(at::kFloat).cpu().contiguous();
+      const bool bf16 = model.config.precision == Precision::bf16;
+      logits = network->forward(images, nullptr, bf16).to(at::kFloat).cpu().contiguous();
       check_finite(logits, *batch, *dataset, model);
       probabilities = logits.softmax(1);
     }

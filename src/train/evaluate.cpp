@@ -6,7 +6,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include "effnetv2/core/stop.h"
-#include "effnetv2/core/torch_compat.h"
 
 namespace effnetv2 {
 
@@ -52,12 +51,7 @@ Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage&
       continue;
     }
     const Input data = input(*batch);
-    at::Tensor logits;
-    {
-      const AutocastGuard autocast(device.type(), options.bf16);
-      logits = network.forward(data.images);
-    }
-    logits = logits.to(at::kFloat);
+    const at::Tensor logits = network.forward(data.images, nullptr, options.bf16).to(at::kFloat);
     sums.add(cross_entropy(logits, data.labels, 0.0), logits, data.labels);
     if (options.predictions) {
       append_predictions(*batch, logits, data.labels, result.predictions);

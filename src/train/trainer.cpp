@@ -13,7 +13,6 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/core/torch_compat.h"
 #include "effnetv2/data/loader.h"
 #include "effnetv2/model/efficientnet.h"
 #include "effnetv2/model/summary.h"
@@ -217,12 +216,8 @@ struct Trainer::Impl {
     const Input in = input(data);
     // one stream of masks per batch of the run, so that a resumed epoch draws the same ones
     SeededNoise noise(config.seed, epoch * batches() + data.number);
-    at::Tensor logits, loss;
-    {
-      const AutocastGuard autocast(device.type(), bf16);
-      logits = network->forward(in.images, &noise);
-    }
-    loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
+    const at::Tensor logits = network->forward(in.images, &noise, bf16);
+    const at::Tensor loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
     note_if_not_finite(loss.detach());
     if (device.is_cpu()) {
       check_losses();  // on a card that would wait for it

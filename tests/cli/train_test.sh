@@ -157,7 +157,7 @@ EFFNETV2=$program expect_exit 0 "$repo"/scripts/crash_check.sh "$tiny" --kills 3
 expect_contains "$output" "identical"
 
 # another processor's instructions round otherwise: told, and in the run's papers
-expect_equal "$(jq -r '.cpu_level | . == "baseline" or . == "avx2" or . == "avx512"' "$work/b/env.json")" true
+expect_equal "$(jq -r '.cpu_level | . == "baseline" or . == "avx2" or startswith("avx512")' "$work/b/env.json")" true
 if [[ $(jq -r .cpu_level "$work/b/env.json") != baseline ]]; then
   EFFNETV2_CPU=baseline expect_exit 0 "$program" resume "$work/b" --set train.epochs=4
   expect_contains "$errors" "goes on with baseline"

@@ -23,7 +23,8 @@ class EfficientNetImpl : public torch::nn::Module {
 
   /// x: float [N, 3, H, W], channels_last preferred -> logits [N, num_classes].
   /// noise: stochastic depth and dropout are drawn from it in training mode; null: neither is applied.
-  torch::Tensor forward(torch::Tensor x, Noise* noise = nullptr);
+  /// bf16: maps and products in bfloat16, weights, statistics and sums in float32; on a card by autocast.
+  torch::Tensor forward(torch::Tensor x, Noise* noise = nullptr, bool bf16 = false);
 
   /// The first `features` children of "features" (0: the stem, then the stages, last the head) do not learn: their
   /// parameters want no gradient, and they stay in eval mode, so that BatchNorm keeps its statistics, whatever train()
@@ -32,7 +33,7 @@ class EfficientNetImpl : public torch::nn::Module {
   void train(bool on = true) override;
 
   /// Merges every BatchNorm into the convolution before it for forward() in eval mode: the same answers up to rounding,
-  /// faster. To be called last, with weights and device as they stay; `dtype` other than float32 is for autocast to it.
+  /// faster. To be called last, with weights and device as they stay; `dtype` bfloat16 is for forward() with bf16.
   void fold_batch_norm(at::ScalarType dtype = at::kFloat);
 
   const Architecture& architecture() const noexcept { return architecture_; }

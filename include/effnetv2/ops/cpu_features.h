@@ -6,9 +6,9 @@
 namespace effnetv2 {
 
 /// The instruction sets that CPU kernels are compiled for, each a superset of the one before.
-enum class CpuLevel { baseline, avx2, avx512 };
+enum class CpuLevel { baseline, avx2, avx512, avx512_bf16 };
 
-/// "baseline", "avx2" or "avx512".
+/// "baseline", "avx2", "avx512" or "avx512_bf16".
 std::string to_string(CpuLevel level);
 
 /// The widest level that this processor, its operating system and this build support.

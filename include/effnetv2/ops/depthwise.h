@@ -9,11 +9,11 @@
 namespace effnetv2 {
 
 /// Depthwise 2-D convolution on the CPU: at::conv2d with groups = C, one filter per channel.
-/// \param x       [N, C, H, W] float32; any strides, channels_last is not copied
+/// \param x       [N, C, H, W] float32 or bfloat16; any strides, channels_last is not copied
 /// \param weight  [C, 1, k, k] float32, k odd
 /// \param stride  at least 1
 /// \param padding at least 0
-/// \return [N, C, H', W'] in channels_last
+/// \return [N, C, H', W'] in channels_last, dtype of x; sums are float32, and so is the gradient by weight
 /// Differentiable; a second derivative takes at::conv2d's. Taps outside the map cost nothing, so a 3x3 filter on a 1x1
 /// map is one multiplication per channel. The bits do not depend on the number of threads.
 /// \throws c10::Error for other shapes or dtypes

@@ -21,12 +21,11 @@ struct Residual {
   double scale = 1.0;  ///< of the branches that are kept
 };
 
-/// BatchNorm, the activation and the residual as one operation: act(norm(x)) * keep * scale + residual.x. With `training` the
-/// batch's statistics count, in two passes over memory forward and two backward, else the running ones, in one pass.
-/// Keeps x alone for backward.
-/// \param x float32 or bfloat16 [N, C, H, W]; for training more than one value per channel
-/// \return [N, C, H, W], dtype of x, in channels_last; statistics and sums are float32 and float64 whatever x is
-/// Differentiable once, in x, weight, bias and residual.x. The bits do not depend on the number of threads. Other
+/// BatchNorm, the activation and the residual as one operation: act(norm(x)) * keep * scale + residual.x. With
+/// `training` the batch's statistics count, in two passes over memory forward and two backward, else the running ones,
+/// in one pass. Keeps x alone for backward. \param x float32 or bfloat16 [N, C, H, W]; for training more than one value
+/// per channel \return [N, C, H, W], dtype of x, in channels_last; statistics and sums are float32 and float64 whatever
+/// x is Differentiable once, in x, weight, bias and residual.x. The bits do not depend on the number of threads. Other
 /// devices and dtypes, and gradients without `training`, take reference_norm_act().
 at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                     bool training);

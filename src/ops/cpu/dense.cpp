@@ -1,6 +1,9 @@
 #include "dense.h"
 
-#include "vector.h"
+#include <array>
+#include <utility>
+
+#include "values.h"
 
 namespace effnetv2::EFFNETV2_CPU_LEVEL {
 namespace {
@@ -12,18 +15,55 @@ constexpr int kColumns = kVectors * kLanes;
 /// Accumulators take most of the registers: 12 of 16, or 24 of 32.
 constexpr int kRows = kLanes == 16 ? 12 : 6;
 
+struct Floats {
+  using Unit = float;
+  using Register = Vector;
+  using Result = float;
+  static constexpr int kWidth = 1;  ///< values of a unit
+
+  static Vector add(Vector sum, Unit value, Register values) { return sum + value * values; }
+};
+
+#if defined(__AVX512BF16__)
+struct Pairs {
+  using Unit = std::uint32_t;
+  using Register = IntVector;
+  using Result = BFloat16;
+  static constexpr int kWidth = 2;
+
+  static Vector add(Vector sum, Unit value, Register values) {
+    return same_bits<Vector>(_mm512_dpbf16_ps(same_bits<__m512>(sum), same_bits<__m512bh>(IntVector{} + value),
+                                              same_bits<__m512bh>(values)));
+  }
+  static Unit pair(BFloat16 low, BFloat16 high) { return low.bits | static_cast<Unit>(high.bits) << 16; }
+  static Unit pair(float low, float high) {
+    BFloat16 halves[2];
+    store_value(&halves[0], low);
+    store_value(&halves[1], high);
+    return pair(halves[0], halves[1]);
+  }
+};
+#endif
+
+template <typename R>
+inline R load_register(const void* from) {
+  R value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
 inline int64_t min(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
 /// The tile's rows of one panel to `result`, of which `columns` exist.
-template <int rows>
-inline void store_tile(const Vector (&sum)[rows][kVectors], float* result, int64_t stride, int64_t columns) {
+template <int rows, typename T>
+inline void store_tile(const Vector (&sum)[rows][kVectors], T* result, int64_t stride, int64_t columns) {
   if (columns >= kColumns) {
 #pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) {
-      store(result + r * stride, sum[r][0]);
-      store(result + r * stride + kLanes, sum[r][1]);
+      store_value(result + r * stride, sum[r][0]);
+      store_value(result + r * stride + kLanes, sum[r][1]);
     }
     return;
   }
@@ -35,14 +75,14 @@ inline void store_tile(const Vector (&sum)[rows][kVectors], float* result, int64
   }
   for (int r = 0; r < rows; ++r) {
     for (int64_t j = 0; j < columns; ++j) {
-      result[r * stride + j] = whole[r][j];
+      store_value(result + r * stride + j, whole[r][j]);
     }
   }
 }
 
-template <int rows>
-void multiply_tile(const DenseMultiply& a, const DensePosition& position, const float* source, const float* panel,
-                   const float* bias, float* result, int64_t columns) {
+template <typename A, int rows>
+void multiply_tile(const DenseMultiply& a, const DensePosition& position, const typename A::Unit* source,
+                   const typename A::Unit* panel, const float* bias, typename A::Result* result, int64_t columns) {
   const int64_t depth = a.depth;
   const int64_t stride = a.source_image;
   Vector sum[rows][kVectors];
@@ -53,16 +93,16 @@ void multiply_tile(const DenseMultiply& a, const DensePosition& position, const 
   }
   const DenseTap* tap = a.tap + position.first;
   for (int64_t i = 0; i < position.count; ++i) {
-    const float* x = source + tap[i].source;
-    const float* w = panel + tap[i].panel;
+    const auto* x = source + tap[i].source;
+    const auto* w = panel + tap[i].panel;
     for (int64_t k = 0; k < depth; ++k) {
-      const auto w0 = load<Vector>(w);
-      const auto w1 = load<Vector>(w + kLanes);
+      const auto w0 = load_register<typename A::Register>(w);
+      const auto w1 = load_register<typename A::Register>(w + kLanes);
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        const float value = x[r * stride];
-        sum[r][0] += value * w0;
-        sum[r][1] += value * w1;
+        const auto value = x[r * stride];
+        sum[r][0] = A::add(sum[r][0], value, w0);
+        sum[r][1] = A::add(sum[r][1], value, w1);
       }
       ++x;
       w += kColumns;
@@ -71,18 +111,20 @@ void multiply_tile(const DenseMultiply& a, const DensePosition& position, const 
   store_tile<rows>(sum, result, a.result_image, columns);
 }
 
-using MultiplyTile = void (*)(const DenseMultiply&, const DensePosition&, const float*, const float*, const float*,
-                              float*, int64_t);
-constexpr MultiplyTile kMultiplyTile[] = {
-    nullptr,          multiply_tile<1>, multiply_tile<2>, multiply_tile<3>,  multiply_tile<4>,  multiply_tile<5>,
-    multiply_tile<6>,
-#if defined(__AVX512F__)
-    multiply_tile<7>, multiply_tile<8>, multiply_tile<9>, multiply_tile<10>, multiply_tile<11>, multiply_tile<12>,
-#endif
-};
+/// By the number of rows, from 1 on.
+template <typename A>
+using MultiplyTile = void (*)(const DenseMultiply&, const DensePosition&, const typename A::Unit*,
+                              const typename A::Unit*, const float*, typename A::Result*, int64_t);
+template <typename A, int... rows>
+constexpr std::array<MultiplyTile<A>, sizeof...(rows)> multiply_tiles(std::integer_sequence<int, rows...>) {
+  return {multiply_tile<A, rows + 1>...};
+}
+template <typename A>
+constexpr auto kMultiplyTile = multiply_tiles<A>(std::make_integer_sequence<int, kRows>());
 
+template <typename A>
 void multiply(const DenseMultiply& a, int64_t begin, int64_t end, int64_t index) {
-  const float* panel = a.panels + index * a.panel_size;
+  const auto* panel = static_cast<const typename A::Unit*>(a.panels) + index * a.panel_size;
   const int64_t first = index * kColumns;
   const int64_t columns = min(kColumns, a.columns - first);
   float bias[kColumns] = {};
@@ -96,28 +138,29 @@ void multiply(const DenseMultiply& a, int64_t begin, int64_t end, int64_t index)
     const int64_t left = end - image;
     // a short last tile leaves the multipliers idle: share out what is left
     rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
-    const float* source = a.source + image * a.source_image;
-    float* result = a.result + image * a.result_image + first;
+    const auto* source = static_cast<const typename A::Unit*>(a.source) + image * a.source_image;
+    auto* result = static_cast<typename A::Result*>(a.result) + image * a.result_image + first;
     for (int64_t p = 0; p < a.positions; ++p) {
-      kMultiplyTile[rows](a, a.position[p], source, panel, bias, result + a.position[p].result, columns);
+      kMultiplyTile<A>[static_cast<std::size_t>(rows - 1)](a, a.position[p], source, panel, bias,
+                                                           result + a.position[p].result, columns);
     }
   }
 }
 
-template <int rows>
-void reduce_tile(const DenseRun* run, const DenseRun* end, const float* row_panel, const float* column_panel,
-                 bool first, float* result, int64_t stride, int64_t columns) {
+template <typename A, int rows>
+void reduce_tile(const DenseRun* run, const DenseRun* end, const typename A::Unit* row_panel,
+                 const typename A::Unit* column_panel, bool first, float* result, int64_t stride, int64_t columns) {
   Vector sum[rows][kVectors] = {};
   for (; run != end; ++run) {
-    const float* g = row_panel + run->rows * kRows;
-    const float* x = column_panel + run->columns * kColumns;
+    const auto* g = row_panel + run->rows * kRows;
+    const auto* x = column_panel + run->columns * kColumns;
     for (int64_t n = 0; n < run->count; ++n) {
-      const auto x0 = load<Vector>(x);
-      const auto x1 = load<Vector>(x + kLanes);
+      const auto x0 = load_register<typename A::Register>(x);
+      const auto x1 = load_register<typename A::Register>(x + kLanes);
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        sum[r][0] += g[r] * x0;
-        sum[r][1] += g[r] * x1;
+        sum[r][0] = A::add(sum[r][0], g[r], x0);
+        sum[r][1] = A::add(sum[r][1], g[r], x1);
       }
       g += kRows;
       x += kColumns;
@@ -147,103 +190,147 @@ void reduce_tile(const DenseRun* run, const DenseRun* end, const float* row_pane
   store_tile<rows>(sum, result, stride, columns);
 }
 
-using ReduceTile = void (*)(const DenseRun*, const DenseRun*, const float*, const float*, bool, float*, int64_t,
-                            int64_t);
-constexpr ReduceTile kReduceTile[] = {
-    nullptr,        reduce_tile<1>, reduce_tile<2>, reduce_tile<3>,  reduce_tile<4>,  reduce_tile<5>,  reduce_tile<6>,
-#if defined(__AVX512F__)
-    reduce_tile<7>, reduce_tile<8>, reduce_tile<9>, reduce_tile<10>, reduce_tile<11>, reduce_tile<12>,
-#endif
-};
+template <typename A>
+using ReduceTile = void (*)(const DenseRun*, const DenseRun*, const typename A::Unit*, const typename A::Unit*, bool,
+                            float*, int64_t, int64_t);
+template <typename A, int... rows>
+constexpr std::array<ReduceTile<A>, sizeof...(rows)> reduce_tiles(std::integer_sequence<int, rows...>) {
+  return {reduce_tile<A, rows + 1>...};
+}
+template <typename A>
+constexpr auto kReduceTile = reduce_tiles<A>(std::make_integer_sequence<int, kRows>());
 
+template <typename A>
 void reduce(const DenseReduce& a, int64_t row_panel, int64_t column_panel) {
-  const float* g = a.row_panels + row_panel * a.row_panel_size;
-  const float* x = a.column_panels + column_panel * a.column_panel_size;
+  const auto* g = static_cast<const typename A::Unit*>(a.row_panels) + row_panel * a.row_panel_size;
+  const auto* x = static_cast<const typename A::Unit*>(a.column_panels) + column_panel * a.column_panel_size;
   const int64_t row = row_panel * kRows;
   const int64_t column = column_panel * kColumns;
   const int64_t rows = min(kRows, a.rows - row);
   for (int64_t chunk = 0; chunk < a.chunks; ++chunk) {
     for (int64_t tap = 0; tap < a.taps; ++tap) {
       const int64_t* runs = a.first_run + chunk * a.taps + tap;
-      kReduceTile[rows](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
-                        a.result + (row * a.taps + tap) * a.columns + column, a.taps * a.columns,
-                        min(kColumns, a.columns - column));
+      kReduceTile<A>[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
+                                                         a.result + (row * a.taps + tap) * a.columns + column,
+                                                         a.taps * a.columns, min(kColumns, a.columns - column));
     }
   }
 }
 
-void pack_transposed(const float* filter, int64_t depth, int64_t columns, int64_t first, float* panel) {
-  for (int64_t j = 0; j < kColumns; ++j) {
-    if (first + j < columns) {
+/// The unit of a filter's channel k and, for pairs, the next.
+template <typename A>
+inline typename A::Unit filter_unit(const float* from, int64_t next) {
+  if constexpr (A::kWidth == 1) {
+    return *from;
+  } else {
+    return A::pair(from[0], from[next]);
+  }
+}
+
+template <typename A>
+void pack_transposed(const float* filter, int64_t depth, int64_t columns, int64_t first, void* panel_) {
+  auto* panel = static_cast<typename A::Unit*>(panel_);
+  constexpr int64_t kBlock = 64;  // of the depth: what is written stays in the first cache
+  const int64_t exist = min(kColumns, columns - first);
+  for (int64_t begin = 0; begin < depth; begin += kBlock) {
+    const int64_t end = min(depth, begin + kBlock);
+    for (int64_t j = 0; j < exist; ++j) {
       const float* from = filter + (first + j) * depth;
-      for (int64_t k = 0; k < depth; ++k) {
-        panel[k * kColumns + j] = from[k];
+      for (int64_t k = begin; k < end; k += A::kWidth) {
+        panel[k / A::kWidth * kColumns + j] = filter_unit<A>(from + k, 1);
       }
-    } else {
-      for (int64_t k = 0; k < depth; ++k) {
-        panel[k * kColumns + j] = 0.0f;
+    }
+    for (int64_t j = exist; j < kColumns; ++j) {
+      for (int64_t k = begin; k < end; k += A::kWidth) {
+        panel[k / A::kWidth * kColumns + j] = typename A::Unit{};
       }
     }
   }
 }
 
-/// The first `exist` of `width` floats, then zeros.
-inline void copy_columns(const float* from, int64_t exist, int64_t width, float* to) {
-  for (int64_t j = 0; j < exist; ++j) {
-    to[j] = from[j];
-  }
-  for (int64_t j = exist; j < width; ++j) {
-    to[j] = 0.0f;
-  }
-}
-
-void pack_straight(const float* filter, int64_t depth, int64_t taps, int64_t columns, int64_t first, float* panel) {
+template <typename A>
+void pack_straight(const float* filter, int64_t depth, int64_t taps, int64_t columns, int64_t first, void* panel_) {
+  auto* to = static_cast<typename A::Unit*>(panel_);
   const int64_t exist = min(kColumns, columns - first);
   for (int64_t tap = 0; tap < taps; ++tap) {
-    for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t k = 0; k < depth; k += A::kWidth) {
       const float* from = filter + (k * taps + tap) * columns + first;
-      float* to = panel + (tap * depth + k) * kColumns;
-      if (exist == kColumns) {
-        copy_columns(from, kColumns, kColumns, to);
-      } else {
-        copy_columns(from, exist, kColumns, to);
+      for (int64_t j = 0; j < exist; ++j) {
+        to[j] = filter_unit<A>(from + j, taps * columns);
       }
+      for (int64_t j = exist; j < kColumns; ++j) {
+        to[j] = typename A::Unit{};
+      }
+      to += kColumns;
     }
   }
 }
 
-template <int width>
-void pack_width(const float* values, int64_t images, int64_t positions, int64_t channels, int64_t begin, int64_t end,
-                float* panels) {
-  const int64_t panel = positions * images * width;
-  for (int64_t image = begin; image < end; ++image) {
+/// The first `exist` of `width` channels of one step, then zeros. `second` is the other image of a pair, or null.
+template <typename A>
+inline void copy_step(const typename A::Result* first, const typename A::Result* second, int64_t exist, int64_t width,
+                      typename A::Unit* to) {
+  if constexpr (A::kWidth == 1) {
+    for (int64_t j = 0; j < exist; ++j) {
+      to[j] = first[j];
+    }
+  } else {
+    for (int64_t j = 0; j < exist; ++j) {
+      to[j] = A::pair(first[j], second != nullptr ? second[j] : typename A::Result{});
+    }
+  }
+  for (int64_t j = exist; j < width; ++j) {
+    to[j] = typename A::Unit{};
+  }
+}
+
+template <typename A, int width>
+void pack_width(const typename A::Result* values, int64_t images, int64_t positions, int64_t channels, int64_t begin,
+                int64_t end, typename A::Unit* panels) {
+  const int64_t steps = (images + A::kWidth - 1) / A::kWidth;
+  const int64_t panel = positions * steps * width;
+  for (int64_t step = begin; step < end; ++step) {
     for (int64_t position = 0; position < positions; ++position) {
-      const float* from = values + (image * positions + position) * channels;
-      float* to = panels + (position * images + image) * width;
+      const int64_t image = step * A::kWidth;
+      const auto* first = values + (image * positions + position) * channels;
+      const auto* second = A::kWidth > 1 && image + 1 < images ? first + positions * channels : nullptr;
+      auto* to = panels + (position * steps + step) * width;
       int64_t c = 0;
       for (; c + width <= channels; c += width) {
-        copy_columns(from + c, width, width, to);
+        copy_step<A>(first + c, second != nullptr ? second + c : nullptr, width, width, to);
         to += panel;
       }
       if (c < channels) {
-        copy_columns(from + c, channels - c, width, to);
+        copy_step<A>(first + c, second != nullptr ? second + c : nullptr, channels - c, width, to);
       }
     }
   }
 }
 
-void pack_channels(const float* values, int64_t images, int64_t positions, int64_t channels, int64_t width,
-                   int64_t begin, int64_t end, float* panels) {
+template <typename A>
+void pack_channels(const void* values_, int64_t images, int64_t positions, int64_t channels, int64_t width,
+                   int64_t begin, int64_t end, void* panels_) {
+  const auto* values = static_cast<const typename A::Result*>(values_);
+  auto* panels = static_cast<typename A::Unit*>(panels_);
   if (width == kColumns) {
-    pack_width<kColumns>(values, images, positions, channels, begin, end, panels);
+    pack_width<A, kColumns>(values, images, positions, channels, begin, end, panels);
   } else {
-    pack_width<kRows>(values, images, positions, channels, begin, end, panels);
+    pack_width<A, kRows>(values, images, positions, channels, begin, end, panels);
   }
+}
+
+template <typename A>
+constexpr DenseKernels kernels_of() {
+  return {kColumns, kRows, pack_transposed<A>, pack_straight<A>, pack_channels<A>, multiply<A>, reduce<A>};
 }
 
 }  // namespace
 
-extern const DenseKernels dense_kernels;
-const DenseKernels dense_kernels{kColumns, kRows, pack_transposed, pack_straight, pack_channels, multiply, reduce};
+extern const std::array<DenseKernels, 2> dense_kernels;
+#if defined(__AVX512BF16__)
+const std::array<DenseKernels, 2> dense_kernels{kernels_of<Floats>(), kernels_of<Pairs>()};
+#else
+const std::array<DenseKernels, 2> dense_kernels{kernels_of<Floats>(), DenseKernels{}};
+#endif
 
 }  // namespace effnetv2::EFFNETV2_CPU_LEVEL

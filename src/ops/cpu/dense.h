@@ -4,8 +4,11 @@
 
 namespace effnetv2 {
 
+// Two arithmetics: of float32, and of pairs of bfloat16 whose two products are added to a float32 sum at once. A unit
+// is what one multiplication takes of either side: a float, or a pair that is neighbours along the sum.
+
 /// One filter tap at one position of a convolution's result: where the source vector of `depth` channels begins,
-/// within an image, and where its rows begin, within a panel of the filter. In floats.
+/// within an image, and where its rows begin, within a panel of the filter. In units.
 struct DenseTap {
   std::int64_t source;
   std::int64_t panel;
@@ -22,21 +25,21 @@ struct DensePosition {
 /// its gradient by the input. The rows of a register tile are one position of several images, which have the same
 /// taps: padding costs nothing.
 struct DenseMultiply {
-  std::int64_t depth;                       ///< channels of the source
+  std::int64_t depth;                       ///< channels of the source, in units
   std::int64_t columns;                     ///< channels of the result
-  std::int64_t source_image, result_image;  ///< distances from one image to the next, in floats
+  std::int64_t source_image, result_image;  ///< distances from one image to the next, in units and in values
   std::int64_t positions;
   const DensePosition* position;  ///< [positions]
   const DenseTap* tap;
-  const float* source;
-  const float* panels;      ///< from pack_*
-  std::int64_t panel_size;  ///< floats: taps of the filter * depth * panel_columns
+  const void* source;
+  const void* panels;       ///< from pack_*
+  std::int64_t panel_size;  ///< units: taps of the filter * depth * panel_columns
   const float* bias;        ///< [columns] or null
-  float* result;
+  void* result;             ///< float32, or bfloat16 where that is multiplied
 };
 
 /// Steps [begin, begin + count) of a sum over positions and images, from `rows` on in the packed gradient and from
-/// `columns` on in the packed source; both in steps.
+/// `columns` on in the packed source; both in steps, of one image or of a pair.
 struct DenseRun {
   std::int64_t rows;
   std::int64_t columns;
@@ -51,9 +54,9 @@ struct DenseReduce {
   std::int64_t chunks;
   const DenseRun* run;
   const std::int64_t* first_run;  ///< [chunks * taps + 1]: the runs of each chunk and tap
-  const float* row_panels;        ///< from pack_channels
+  const void* row_panels;         ///< from pack_channels
   std::int64_t row_panel_size;
-  const float* column_panels;
+  const void* column_panels;
   std::int64_t column_panel_size;
   float* result;  ///< [rows, taps, columns]
 };
@@ -62,17 +65,18 @@ struct DenseKernels {
   std::int64_t panel_columns;  ///< channels of a panel that fill whole registers
   std::int64_t tile_rows;      ///< of a register tile
 
-  /// Filter [columns, taps * depth] to one panel [taps * depth, panel_columns], columns from `first` on; zeros behind
-  /// the last.
+  /// Filter [columns, taps * depth] to one panel [taps * depth, panel_columns] of units along the depth, which is even
+  /// for pairs; columns from `first` on, zeros behind the last. The filter is float32 in either arithmetic; `depth`
+  /// counts channels.
   void (*pack_transposed)(const float* filter, std::int64_t depth, std::int64_t columns, std::int64_t first,
-                          float* panel);
+                          void* panel);
   /// Filter [depth, taps, columns] to one panel [taps, depth, panel_columns].
   void (*pack_straight)(const float* filter, std::int64_t depth, std::int64_t taps, std::int64_t columns,
-                        std::int64_t first, float* panel);
-  /// Images [begin, end) of [images, positions, channels] to panels [panels, positions, images, width]; zeros behind
-  /// the last channel.
-  void (*pack_channels)(const float* values, std::int64_t images, std::int64_t positions, std::int64_t channels,
-                        std::int64_t width, std::int64_t begin, std::int64_t end, float* panels);
+                        std::int64_t first, void* panel);
+  /// Steps [begin, end) of [images, positions, channels] to panels [panels, positions, steps, width]; zeros behind
+  /// the last channel and, for pairs, the last image.
+  void (*pack_channels)(const void* values, std::int64_t images, std::int64_t positions, std::int64_t channels,
+                        std::int64_t width, std::int64_t begin, std::int64_t end, void* panels);
   /// Images [begin, end), one panel.
   void (*multiply)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
   /// One panel of rows by one of columns, all taps.

@@ -1,6 +1,8 @@
 #include "depthwise.h"
 
-#include "vector.h"
+#include <array>
+
+#include "values.h"
 
 namespace effnetv2::EFFNETV2_CPU_LEVEL {
 namespace {
@@ -14,16 +16,16 @@ struct Steps {
 };
 
 /// `count` registers of channels at one position of the result.
-template <typename V, int count>
-inline void gather_position(int64_t rows, int64_t columns, Steps step, const float* source, const float* filter,
-                            float* result) {
+template <typename T, typename V, int count>
+inline void gather_position(int64_t rows, int64_t columns, Steps step, const T* source, const float* filter,
+                            T* result) {
   V sum[count] = {};
   for (int64_t i = 0; i < rows; ++i) {
-    const float* x = source;
+    const T* x = source;
     const float* w = filter;
     for (int64_t j = 0; j < columns; ++j) {
       for (int v = 0; v < count; ++v) {
-        sum[v] += load<V>(x + v * lanes<V>) * load<V>(w + v * lanes<V>);
+        sum[v] += load_value<V>(x + v * lanes<V>) * load<V>(w + v * lanes<V>);
       }
       x += step.source_column;
       w += step.filter_column;
@@ -32,23 +34,23 @@ inline void gather_position(int64_t rows, int64_t columns, Steps step, const flo
     filter += step.filter_row;
   }
   for (int v = 0; v < count; ++v) {
-    store(result + v * lanes<V>, sum[v]);
+    store_value(result + v * lanes<V>, sum[v]);
   }
 }
 
 /// One register of channels at `count` neighbouring interior positions: each value is loaded once for all of them.
-template <int kernel, int stride, int count>
-inline void gather_interior(int64_t rows, Steps step, const float* source, const float* filter, float* result) {
+template <typename T, int kernel, int stride, int count>
+inline void gather_interior(int64_t rows, Steps step, const T* source, const float* filter, T* result) {
   Vector sum[count] = {};
   for (int64_t i = 0; i < rows; ++i) {
     Vector weight[kernel];
     for (int j = 0; j < kernel; ++j) {
       weight[j] = load<Vector>(filter + j * step.filter_column);
     }
-    const float* x = source;
+    const T* x = source;
 #pragma GCC unroll 16
     for (int at = 0; at < (count - 1) * stride + kernel; ++at) {
-      const auto value = load<Vector>(x);
+      const auto value = load_value<Vector>(x);
 #pragma GCC unroll 4
       for (int q = 0; q < count; ++q) {
         if (at >= q * stride && at < q * stride + kernel) {
@@ -61,15 +63,15 @@ inline void gather_interior(int64_t rows, Steps step, const float* source, const
     filter += step.filter_row;
   }
   for (int q = 0; q < count; ++q) {
-    store(result, sum[q]);
+    store_value(result, sum[q]);
     result += step.source_column;
   }
 }
 
 /// `count` registers of channels along one row of the result. Kernel 0: any size, without the interior's shortcut.
-template <typename V, int count, int kernel, int stride>
-inline void gather_row(const DepthwiseGather& a, Taps rows, Steps step, const float* source, const float* filter,
-                       float* result) {
+template <typename T, typename V, int count, int kernel, int stride>
+inline void gather_row(const DepthwiseGather& a, Taps rows, Steps step, const T* source, const float* filter,
+                       T* result) {
   const int64_t channels = a.channels;
   const int64_t width = a.width;
   const Interior interior = a.interior;
@@ -77,81 +79,82 @@ inline void gather_row(const DepthwiseGather& a, Taps rows, Steps step, const fl
   int64_t column = 0;
   while (column < width) {
     const Taps columns = a.columns[column];
-    const float* x = source + columns.source * channels;
+    const T* x = source + columns.source * channels;
     const float* w = filter + columns.tap * channels;
-    float* y = result + column * channels;
+    T* y = result + column * channels;
     if constexpr (kernel != 0) {
       const int64_t left = column >= interior.begin ? interior.end - column : 0;
       if (left >= 4) {
         for (int v = 0; v < count; ++v) {
-          gather_interior<kernel, stride, 4>(rows.count, step, x + v * kLanes, w + v * kLanes, y + v * kLanes);
+          gather_interior<T, kernel, stride, 4>(rows.count, step, x + v * kLanes, w + v * kLanes, y + v * kLanes);
         }
         column += 4;
         continue;
       }
       if (left >= 2) {
         for (int v = 0; v < count; ++v) {
-          gather_interior<kernel, stride, 2>(rows.count, step, x + v * kLanes, w + v * kLanes, y + v * kLanes);
+          gather_interior<T, kernel, stride, 2>(rows.count, step, x + v * kLanes, w + v * kLanes, y + v * kLanes);
         }
         column += 2;
         continue;
       }
     }
-    gather_position<V, count>(rows.count, columns.count, step, x, w, y);
+    gather_position<T, V, count>(rows.count, columns.count, step, x, w, y);
     ++column;
   }
 }
 
-template <int kernel, int stride>
+template <typename T, int kernel, int stride>
 void gather(const DepthwiseGather& a, int64_t begin, int64_t end) {
   constexpr int kWide = 4;
   const int64_t channels = a.channels;
   const Steps step{a.source_width * channels, channels, a.tap_step * a.kernel * channels, a.tap_step * channels};
   for (int64_t row = begin; row < end; ++row) {
     const Taps rows = a.rows[row % a.height];
-    const float* source = a.source + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
-    float* result = a.result + row * a.width * channels;
+    const T* source =
+        static_cast<const T*>(a.source) + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
+    T* result = static_cast<T*>(a.result) + row * a.width * channels;
     int64_t c = 0;
     for (; c + kWide * kLanes <= channels; c += kWide * kLanes) {
-      gather_row<Vector, kWide, kernel, stride>(a, rows, step, source + c, a.filter + c, result + c);
+      gather_row<T, Vector, kWide, kernel, stride>(a, rows, step, source + c, a.filter + c, result + c);
     }
     for (; c + kLanes <= channels; c += kLanes) {
-      gather_row<Vector, 1, kernel, stride>(a, rows, step, source + c, a.filter + c, result + c);
+      gather_row<T, Vector, 1, kernel, stride>(a, rows, step, source + c, a.filter + c, result + c);
     }
     for (; c < channels; ++c) {
-      gather_row<float, 1, 0, 0>(a, rows, step, source + c, a.filter + c, result + c);
+      gather_row<T, float, 1, 0, 0>(a, rows, step, source + c, a.filter + c, result + c);
     }
   }
 }
 
+template <typename T>
 void gather_any(const DepthwiseGather& a, int64_t begin, int64_t end) {
   if (a.kernel == 3 && a.interior.stride == 1) {
-    gather<3, 1>(a, begin, end);
+    gather<T, 3, 1>(a, begin, end);
   } else if (a.kernel == 3 && a.interior.stride == 2) {
-    gather<3, 2>(a, begin, end);
+    gather<T, 3, 2>(a, begin, end);
   } else if (a.kernel == 5 && a.interior.stride == 1) {
-    gather<5, 1>(a, begin, end);
+    gather<T, 5, 1>(a, begin, end);
   } else if (a.kernel == 5 && a.interior.stride == 2) {
-    gather<5, 2>(a, begin, end);
+    gather<T, 5, 2>(a, begin, end);
   } else {
-    gather<0, 0>(a, begin, end);
+    gather<T, 0, 0>(a, begin, end);
   }
 }
 
 /// `count` registers of channels at one position of the gradient.
-template <typename V, int count>
-inline void reduce_position(int64_t rows, int64_t columns, Steps step, const float* source, const float* grad,
-                            float* sums) {
+template <typename T, typename V, int count>
+inline void reduce_position(int64_t rows, int64_t columns, Steps step, const T* source, const T* grad, float* sums) {
   V g[count];
   for (int v = 0; v < count; ++v) {
-    g[v] = load<V>(grad + v * lanes<V>);
+    g[v] = load_value<V>(grad + v * lanes<V>);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    const float* x = source;
+    const T* x = source;
     float* s = sums;
     for (int64_t j = 0; j < columns; ++j) {
       for (int v = 0; v < count; ++v) {
-        store(s + v * lanes<V>, load<V>(s + v * lanes<V>) + g[v] * load<V>(x + v * lanes<V>));
+        store(s + v * lanes<V>, load<V>(s + v * lanes<V>) + g[v] * load_value<V>(x + v * lanes<V>));
       }
       x += step.source_column;
       s += step.filter_column;
@@ -162,18 +165,18 @@ inline void reduce_position(int64_t rows, int64_t columns, Steps step, const flo
 }
 
 /// Adds `positions` neighbours' products, each value loaded once, to the sums of one filter row.
-template <int kernel, int stride, int positions, int count>
-inline void reduce_neighbours(int64_t channels, const float* source, const float* grad, Vector (&sum)[kernel][count]) {
+template <typename T, int kernel, int stride, int positions, int count>
+inline void reduce_neighbours(int64_t channels, const T* source, const T* grad, Vector (&sum)[kernel][count]) {
 #pragma GCC unroll 2
   for (int v = 0; v < count; ++v) {
     Vector g[positions];
     for (int q = 0; q < positions; ++q) {
-      g[q] = load<Vector>(grad + q * channels + v * kLanes);
+      g[q] = load_value<Vector>(grad + q * channels + v * kLanes);
     }
-    const float* x = source + v * kLanes;
+    const T* x = source + v * kLanes;
 #pragma GCC unroll 8
     for (int at = 0; at < (positions - 1) * stride + kernel; ++at) {
-      const auto value = load<Vector>(x);
+      const auto value = load_value<Vector>(x);
 #pragma GCC unroll 2
       for (int q = 0; q < positions; ++q) {
         if (at >= q * stride && at < q * stride + kernel) {
@@ -186,9 +189,8 @@ inline void reduce_neighbours(int64_t channels, const float* source, const float
 }
 
 /// `count` registers of channels over a row's interior, filter row by filter row, with the sums in registers.
-template <int kernel, int stride, int count>
-inline void reduce_interior(int64_t rows, int64_t positions, Steps step, const float* source, const float* grad,
-                            float* sums) {
+template <typename T, int kernel, int stride, int count>
+inline void reduce_interior(int64_t rows, int64_t positions, Steps step, const T* source, const T* grad, float* sums) {
   const int64_t channels = step.source_column;
   for (int64_t i = 0; i < rows; ++i) {
     Vector sum[kernel][count];
@@ -199,16 +201,16 @@ inline void reduce_interior(int64_t rows, int64_t positions, Steps step, const f
         sum[j][v] = load<Vector>(sums + j * channels + v * kLanes);
       }
     }
-    const float* x = source;
-    const float* g = grad;
+    const T* x = source;
+    const T* g = grad;
     int64_t left = positions;
     for (; left >= 2; left -= 2) {
-      reduce_neighbours<kernel, stride, 2, count>(channels, x, g, sum);
+      reduce_neighbours<T, kernel, stride, 2, count>(channels, x, g, sum);
       x += 2 * stride * channels;
       g += 2 * channels;
     }
     if (left > 0) {
-      reduce_neighbours<kernel, stride, 1, count>(channels, x, g, sum);
+      reduce_neighbours<T, kernel, stride, 1, count>(channels, x, g, sum);
     }
 #pragma GCC unroll 8
     for (int j = 0; j < kernel; ++j) {
@@ -223,9 +225,8 @@ inline void reduce_interior(int64_t rows, int64_t positions, Steps step, const f
 }
 
 /// `count` registers of channels along one row of the gradient.
-template <typename V, int count, int kernel, int stride>
-inline void reduce_row(const DepthwiseReduce& a, Taps rows, Steps step, const float* source, const float* grad,
-                       float* sums) {
+template <typename T, typename V, int count, int kernel, int stride>
+inline void reduce_row(const DepthwiseReduce& a, Taps rows, Steps step, const T* source, const T* grad, float* sums) {
   constexpr int64_t kShortest = 2;
   const int64_t channels = a.channels;
   const int64_t width = a.width;
@@ -234,63 +235,66 @@ inline void reduce_row(const DepthwiseReduce& a, Taps rows, Steps step, const fl
   int64_t column = 0;
   while (column < width) {
     const Taps columns = a.columns[column];
-    const float* x = source + columns.source * channels;
-    const float* g = grad + column * channels;
+    const T* x = source + columns.source * channels;
+    const T* g = grad + column * channels;
     if constexpr (kernel != 0) {
       if (column == interior.begin && interior.end - interior.begin >= kShortest) {
         constexpr int pair = count > 1 && kernel == 3 ? 2 : 1;
         for (int v = 0; v < count; v += pair) {
-          reduce_interior<kernel, stride, pair>(rows.count, interior.end - interior.begin, step, x + v * kLanes,
-                                                g + v * kLanes, sums + v * kLanes);
+          reduce_interior<T, kernel, stride, pair>(rows.count, interior.end - interior.begin, step, x + v * kLanes,
+                                                   g + v * kLanes, sums + v * kLanes);
         }
         column = interior.end;
         continue;
       }
     }
-    reduce_position<V, count>(rows.count, columns.count, step, x, g, sums + columns.tap * channels);
+    reduce_position<T, V, count>(rows.count, columns.count, step, x, g, sums + columns.tap * channels);
     ++column;
   }
 }
 
-template <int kernel, int stride>
+template <typename T, int kernel, int stride>
 void reduce(const DepthwiseReduce& a, int64_t begin, int64_t end, int64_t first, int64_t last, float* sums) {
   constexpr int kWide = 4;
   const int64_t channels = a.channels;
   const Steps step{a.source_width * channels, channels, a.kernel * channels, channels};
   for (int64_t row = begin * a.height; row < end * a.height; ++row) {
     const Taps rows = a.rows[row % a.height];
-    const float* source = a.source + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
-    const float* grad = a.grad + row * a.width * channels;
+    const T* source =
+        static_cast<const T*>(a.source) + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
+    const T* grad = static_cast<const T*>(a.grad) + row * a.width * channels;
     int64_t c = first;
     for (; c + kWide * kLanes <= last; c += kWide * kLanes) {
-      reduce_row<Vector, kWide, kernel, stride>(a, rows, step, source + c, grad + c, sums + c);
+      reduce_row<T, Vector, kWide, kernel, stride>(a, rows, step, source + c, grad + c, sums + c);
     }
     for (; c + kLanes <= last; c += kLanes) {
-      reduce_row<Vector, 1, kernel, stride>(a, rows, step, source + c, grad + c, sums + c);
+      reduce_row<T, Vector, 1, kernel, stride>(a, rows, step, source + c, grad + c, sums + c);
     }
     for (; c < last; ++c) {
-      reduce_row<float, 1, 0, 0>(a, rows, step, source + c, grad + c, sums + c);
+      reduce_row<T, float, 1, 0, 0>(a, rows, step, source + c, grad + c, sums + c);
     }
   }
 }
 
+template <typename T>
 void reduce_any(const DepthwiseReduce& a, int64_t begin, int64_t end, int64_t first, int64_t last, float* sums) {
   if (a.kernel == 3 && a.interior.stride == 1) {
-    reduce<3, 1>(a, begin, end, first, last, sums);
+    reduce<T, 3, 1>(a, begin, end, first, last, sums);
   } else if (a.kernel == 3 && a.interior.stride == 2) {
-    reduce<3, 2>(a, begin, end, first, last, sums);
+    reduce<T, 3, 2>(a, begin, end, first, last, sums);
   } else if (a.kernel == 5 && a.interior.stride == 1) {
-    reduce<5, 1>(a, begin, end, first, last, sums);
+    reduce<T, 5, 1>(a, begin, end, first, last, sums);
   } else if (a.kernel == 5 && a.interior.stride == 2) {
-    reduce<5, 2>(a, begin, end, first, last, sums);
+    reduce<T, 5, 2>(a, begin, end, first, last, sums);
   } else {
-    reduce<0, 0>(a, begin, end, first, last, sums);
+    reduce<T, 0, 0>(a, begin, end, first, last, sums);
   }
 }
 
 }  // namespace
 
-extern const DepthwiseKernels depthwise_kernels;
-const DepthwiseKernels depthwise_kernels{gather_any, reduce_any};
+extern const std::array<DepthwiseKernels, 2> depthwise_kernels;
+const std::array<DepthwiseKernels, 2> depthwise_kernels{
+    {{gather_any<float>, reduce_any<float>}, {gather_any<BFloat16>, reduce_any<BFloat16>}}};
 
 }  // namespace effnetv2::EFFNETV2_CPU_LEVEL

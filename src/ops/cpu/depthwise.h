@@ -25,9 +25,9 @@ struct DepthwiseGather {
   const Taps* columns;         ///< [width]
   Interior interior;
   std::int64_t tap_step;  ///< how far the filter position moves, up or down, while the source moves by one
-  const float* source;
+  const void* source;
   const float* filter;  ///< [kernel * kernel, channels]
-  float* result;
+  void* result;         ///< of the source's type
 };
 
 /// sums[tap, c] += sum over images and positions of grad[n, h, w, c] * source[n, h', w', c].
@@ -39,10 +39,11 @@ struct DepthwiseReduce {
   const Taps* rows;
   const Taps* columns;
   Interior interior;
-  const float* source;
-  const float* grad;
+  const void* source;
+  const void* grad;
 };
 
+/// Of one instruction set, for maps in float32 or in bfloat16. Filters and sums are float32.
 struct DepthwiseKernels {
   /// Rows [begin, end) of the N * height rows of the result.
   void (*gather)(const DepthwiseGather&, std::int64_t begin, std::int64_t end);

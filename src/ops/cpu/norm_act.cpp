@@ -1,5 +1,7 @@
 #include "norm_act.h"
 
+#include <array>
+
 #include "values.h"
 
 namespace effnetv2::EFFNETV2_CPU_LEVEL {
@@ -29,6 +31,10 @@ inline void walk(int64_t count, int64_t period, const Body& body) {
     }
   }
 }
+
+/// What is rounded to bfloat16 afterwards needs no exact sigmoid.
+template <typename T>
+constexpr bool exact = sizeof(T) == sizeof(float);
 
 template <typename V>
 inline void add_to(float* sum, V value) {
@@ -67,7 +73,7 @@ void apply(const NormRows& a, const T* x, float factor, const T* residual, T* y)
       const int64_t i = at + r * a.period;
       V z = load_value<V>(x + i) * scale + shift;
       if constexpr (silu) {
-        z *= sigmoid(z);
+        z *= sigmoid<exact<T>>(z);
       }
       if constexpr (has_residual) {
         z = z * factor + load_value<V>(residual + i);
@@ -92,11 +98,11 @@ void apply_any(const NormRows& a, const void* x_, float factor, const void* resi
 }
 
 /// dy * factor * act'(z)
-template <bool silu, typename V>
+template <typename T, bool silu, typename V>
 inline V behind_activation(V x, V dy, V scale, V shift) {
   if constexpr (silu) {
     const V z = x * scale + shift;
-    return dy * silu_slope(z, sigmoid(z));
+    return dy * silu_slope(z, sigmoid<exact<T>>(z));
   }
   return dy;
 }
@@ -113,7 +119,7 @@ void grad_sums(const NormRows& a, const T* x, const T* dy, float factor, const f
     for (int r = 0; r < rows; ++r) {
       const int64_t i = at + r * a.period;
       const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<silu>(value, load_value<V>(dy + i) * factor, scale, shift);
+      const V dz = behind_activation<T, silu>(value, load_value<V>(dy + i) * factor, scale, shift);
       s += dz;
       q += dz * (value - middle);
     }
@@ -141,7 +147,7 @@ void grad(const NormRows& a, const T* x, const T* dy, float factor, const NormSl
     for (int r = 0; r < rows; ++r) {
       const int64_t i = at + r * a.period;
       const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<silu>(value, load_value<V>(dy + i) * factor, scale, shift);
+      const V dz = behind_activation<T, silu>(value, load_value<V>(dy + i) * factor, scale, shift);
       store_value(dx + i, V(slope * dz - slant * value - offset));
     }
   });
@@ -163,7 +169,7 @@ void pool(const NormRows& a, const void* x_, float* sum) {
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) {
       const V z = load_value<V>(x + at + r * a.period) * scale + shift;
-      s += z * sigmoid(z);
+      s += z * sigmoid<exact<T>>(z);
     }
     add_to(sum + c, s);
   });
@@ -180,7 +186,7 @@ void gated(const NormRows& a, const void* x_, const float* gate, void* y_) {
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) {
       const V z = load_value<V>(x + at + r * a.period) * scale + shift;
-      store_value(y + at + r * a.period, V(z * sigmoid(z) * g));
+      store_value(y + at + r * a.period, V(z * sigmoid<exact<T>>(z) * g));
     }
   });
 }
@@ -199,7 +205,7 @@ void gated_sums(const NormRows& a, const void* x_, const void* dy_, const float*
       const auto value = load_value<V>(x + at + r * a.period);
       const auto g = load_value<V>(dy + at + r * a.period);
       const V z = value * scale + shift;
-      const V s = sigmoid(z);
+      const V s = sigmoid<exact<T>>(z);
       const V slope = silu_slope(z, s);
       const V centred = slope * (value - middle);
       sum[0] += g * z * s;
@@ -233,7 +239,7 @@ void gated_grad(const NormRows& a, const void* x_, const void* dy_, const float*
     for (int r = 0; r < rows; ++r) {
       const int64_t i = at + r * a.period;
       const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<true>(value, V(load_value<V>(dy + i) * g + p), scale, shift);
+      const V dz = behind_activation<T, true>(value, V(load_value<V>(dy + i) * g + p), scale, shift);
       store_value(dx + i, V(slope * dz - slant * value - offset));
     }
   });
@@ -246,7 +252,7 @@ constexpr NormActKernels kernels_of() {
 
 }  // namespace
 
-extern const NormActKernels norm_act_kernels[2];
-const NormActKernels norm_act_kernels[2] = {kernels_of<float>(), kernels_of<BFloat16>()};
+extern const std::array<NormActKernels, 2> norm_act_kernels;
+const std::array<NormActKernels, 2> norm_act_kernels{kernels_of<float>(), kernels_of<BFloat16>()};
 
 }  // namespace effnetv2::EFFNETV2_CPU_LEVEL

@@ -4,6 +4,10 @@
 
 #include "vector.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 // Registers of floats from and to memory in float32 or bfloat16, and functions on them; like vector.h with internal
 // linkage per instruction set.
 
@@ -59,6 +63,13 @@ inline void store_value(float* to, V value) {
 /// Rounded to the nearest, ties to even; a NaN stays one.
 template <typename V>
 inline void store_value(BFloat16* to, V value) {
+#if defined(__AVX512BF16__)
+  if constexpr (lanes < V >> 1) {
+    const __m256bh packed = _mm512_cvtneps_pbh(same_bits<__m512>(value));
+    __builtin_memcpy(to, &packed, sizeof packed);
+    return;
+  }
+#endif
   using Int = typename Bits<V>::Type;
   const auto bits = same_bits<Int>(value);
   const Int rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -92,8 +103,36 @@ inline V exponential(V x) {
   return p * same_bits<V>((same_bits<Int>(shifted) << 23) + 0x3f800000u);
 }
 
-template <typename V>
+/// To about 2e-7 of its value, or, with `exact` false, to 1e-4: for what is stored with the 8 bits of bfloat16.
+template <bool exact, typename V>
 inline V sigmoid(V x) {
+#if defined(__AVX512F__)
+  if constexpr (lanes < V >> 1) {
+    // e^-x as 2^n * 2^f; 2^126 is large enough, and has a reciprocal that is not 0
+    const auto limit = _mm512_set1_ps(126.0f);
+    const auto t = _mm512_min_ps(limit, same_bits<__m512>(x * -1.44269504f));
+    const auto n = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const auto f = same_bits<V>(_mm512_sub_ps(t, n));
+    V p;
+    if constexpr (exact) {
+      p = f * 1.5403530e-4f + 1.3333558e-3f;
+      p = p * f + 9.6181291e-3f;
+      p = p * f + 5.5504109e-2f;
+      p = p * f + 2.4022651e-1f;
+      p = p * f + 6.9314718e-1f;
+    } else {
+      p = f * 5.5504109e-2f + 2.4022651e-1f;
+      p = p * f + 6.9314718e-1f;
+    }
+    p = p * f + 1.0f;
+    const V d = 1.0f + same_bits<V>(_mm512_scalef_ps(same_bits<__m512>(p), n));
+    const auto r = same_bits<V>(_mm512_rcp14_ps(same_bits<__m512>(d)));
+    if constexpr (exact) {
+      return r * (2.0f - d * r);
+    }
+    return r;
+  }
+#endif
   return 1.0f / (1.0f + exponential(-x));
 }
 

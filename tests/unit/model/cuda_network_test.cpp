@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
-#include "effnetv2/core/torch_compat.h"
 #include "effnetv2/model/noise.h"
 #include "effnetv2/train/metrics.h"
 
@@ -51,11 +50,7 @@ std::vector<at::Tensor> training_pass(at::Device device, at::ScalarType dtype, b
       test::formula_pictures("x", 6, 32, 32).to(device, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor labels = torch::arange(6, torch::kLong).to(device);
   SeededNoise noise(5, 3);
-  at::Tensor logits;
-  {
-    const AutocastGuard autocast(device.type(), bf16);
-    logits = network->forward(x, &noise);
-  }
+  const at::Tensor logits = network->forward(x, &noise, bf16);
   cross_entropy(logits, labels, 0.1).backward();
   std::vector<at::Tensor> result{logits.detach()};
   for (const auto& parameter : network->parameters()) {

@@ -8,7 +8,6 @@
 #include <torch/utils.h>
 
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/torch_compat.h"
 
 #include "support/network.h"
 
@@ -72,10 +71,9 @@ TEST(EfficientNet, WorksUnderBf16OnTheCpu) {
   const at::Tensor x = test::formula_pictures("x", 8, 16, 16).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor expected = network->forward(x);
   SeededNoise noise(1, 1);
-  const AutocastGuard bf16(at::kCPU, true);
-  const at::Tensor logits = network->forward(x).to(at::kFloat);
+  const at::Tensor logits = network->forward(x, nullptr, true);
   EXPECT_LT((logits - expected).abs().max().item<float>(), 0.1 * expected.abs().max().item<float>());
-  network->forward(x, &noise).to(at::kFloat).sum().backward();
+  network->forward(x, &noise, true).sum().backward();
   for (const auto& parameter : network->named_parameters()) {
     EXPECT_TRUE(parameter.value().grad().defined()) << parameter.key();
     EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
@@ -119,8 +117,7 @@ TEST(FoldBatchNorm, InBf16) {
   network->eval();
   const at::Tensor plain = network->forward(x);
   network->fold_batch_norm(at::kBFloat16);
-  const AutocastGuard autocast(at::kCPU, true);
-  const at::Tensor folded = network->forward(x).to(at::kFloat);
+  const at::Tensor folded = network->forward(x, nullptr, true);
   const double range = (plain.max() - plain.min()).item<double>();
   EXPECT_LT((folded - plain).abs().max().item<double>(), 0.05 * range);
 }

@@ -132,7 +132,7 @@ TEST_P(NormAct, TrainingEqualsItsTwinInFloat64AtEveryLevel) {
   const Case c = GetParam();
   const Inputs inputs(c);
   const auto exact = step(inputs.in_float64(), c.kind, twin(c.kind, true));
-  // results in bfloat16 are rounded to 8 bits; the statistics and weights' gradients are not
+  // results in bfloat16 are rounded to 8 bits, sums of such values to more
   const bool half = c.dtype == at::kBFloat16;
   for (const CpuLevel level : supported_cpu_levels()) {
     SCOPED_TRACE(to_string(level));
@@ -143,7 +143,7 @@ TEST_P(NormAct, TrainingEqualsItsTwinInFloat64AtEveryLevel) {
     EXPECT_TRUE(results[0].is_contiguous(at::MemoryFormat::ChannelsLast));
     for (std::size_t i = 0; i < exact.size(); ++i) {
       const bool rounded = half && results[i].scalar_type() == at::kBFloat16;
-      EXPECT_LT(distance(results[i], exact[i]), rounded ? 4e-3 : 2e-5) << "result " << i;
+      EXPECT_LT(distance(results[i], exact[i]), rounded ? 4e-3 : half ? 2e-4 : 2e-5) << "result " << i;
     }
   }
 }

@@ -1,0 +1,217 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/ops/dense.h"
+#include "effnetv2/ops/norm_act.h"
+
+#include "norm_rows.h"
+#include "record.h"
+
+namespace effnetv2 {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kSums = 5;  ///< that NormActKernels::gated_sums makes
+
+/// Of squeeze-excite's small tensors, all float32 with a row for each image.
+struct Gates {
+  at::Tensor pooled;    ///< [N, C], mean of y over the map
+  at::Tensor squeezed;  ///< [N, S], before SiLU
+  at::Tensor gate;      ///< [N, C]
+};
+
+/// A row for each image as a map of one position, for the kernels of 1x1 convolutions.
+at::Tensor as_map(const at::Tensor& rows) {
+  return rows.view({rows.size(0), rows.size(1), 1, 1});
+}
+
+/// rows * weight^T + bias, float32 [N, out]; weight [out, in, 1, 1].
+at::Tensor product(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias) {
+  return dense_forward(as_map(rows), weight, bias, 1, 0, cpu_level()).view({rows.size(0), weight.size(0)});
+}
+
+/// The gradients of product() by its rows and its weight.
+at::Tensor product_grad_rows(const at::Tensor& grad, const at::Tensor& rows, const at::Tensor& weight) {
+  return dense_grad_input(as_map(grad), as_map(rows), weight, 1, 0, cpu_level()).view(rows.sizes());
+}
+at::Tensor product_grad_weight(const at::Tensor& grad, const at::Tensor& rows, const at::Tensor& weight) {
+  return dense_grad_weight(as_map(grad), as_map(rows), weight, 1, 0, cpu_level());
+}
+
+/// Images in parallel: body(image, first value, number of values).
+template <typename Body>
+void for_each_image(const Rows& map, const Body& body) {
+  const std::int64_t values = map.rows / map.images * map.channels;
+  const std::int64_t grain = std::max<std::int64_t>(1, 8192 / values);
+  at::parallel_for(0, map.images, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t image = begin; image < end; ++image) {
+      body(image, image * values, values);
+    }
+  });
+}
+
+/// Sums over a map's rows: `kinds` of them for each channel, added up by work(sums), to out [kinds, C].
+template <typename Work>
+void sum_channels(const Rows& map, std::int64_t kinds, float* out, const Work& work) {
+  std::fill_n(out, kinds * map.channels, 0.0f);
+  if (map.period == map.channels) {
+    work(out);
+    return;
+  }
+  std::vector<float> sums(static_cast<std::size_t>(kinds * map.period), 0.0f);
+  work(sums.data());
+  for (std::int64_t kind = 0; kind < kinds; ++kind) {
+    for (std::int64_t i = 0; i < map.period; ++i) {
+      out[kind * map.channels + i % map.channels] += sums[static_cast<std::size_t>(kind * map.period + i)];
+    }
+  }
+}
+
+Gates make_gates(const at::Tensor& x, const Rows& map, const Repeated& scale, const Repeated& shift,
+                 const Excite& excite) {
+  EFFNETV2_RECORD("excite_gates", x);
+  const NormActKernels& kernel = norm_kernels(x);
+  Gates gates;
+  gates.pooled = at::empty({map.images, map.channels}, at::kFloat);
+  auto* pooled = gates.pooled.data_ptr<float>();
+  for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
+    sum_channels(map, 1, pooled + image * map.channels, [&](float* sum) {
+      kernel.pool({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), sum);
+    });
+  });
+  gates.pooled.div_(static_cast<double>(map.rows / map.images));
+  gates.squeezed = product(gates.pooled, excite.squeeze_weight, excite.squeeze_bias);
+  gates.gate = product(at::silu(gates.squeezed), excite.excite_weight, excite.excite_bias).sigmoid_();
+  return gates;
+}
+
+at::Tensor apply_gates(const at::Tensor& x, const Rows& map, const Repeated& scale, const Repeated& shift,
+                       const Gates& gates) {
+  EFFNETV2_RECORD("excite_apply", x, x);
+  const NormActKernels& kernel = norm_kernels(x);
+  at::Tensor y = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
+  const auto* gate = gates.gate.data_ptr<float>();
+  for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
+    const Repeated row(map, gate + image * map.channels);
+    kernel.gated({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), row.data(),
+                 bytes_to(y, from));
+  });
+  return y;
+}
+
+/// The sums of dz and of dz * (x - mean) over a batch, from those of NormActKernels::gated_sums for each image,
+/// [N, 5, C], with dz = (dy * gate + pooled) * act'(z).
+struct DzSums {
+  std::vector<double> sum, product;
+
+  DzSums(const Rows& map, const float* sums, const float* gate, const float* pooled)
+      : sum(static_cast<std::size_t>(map.channels), 0.0), product(sum) {
+    constexpr std::int64_t kChannels = 64;  // per task
+    at::parallel_for(0, (map.channels + kChannels - 1) / kChannels, 1, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t last = std::min(map.channels, end * kChannels);
+      for (std::int64_t image = 0; image < map.images; ++image) {
+        const float* of = sums + image * kSums * map.channels;
+        const float *g = gate + image * map.channels, *p = pooled + image * map.channels;
+        for (std::int64_t c = begin * kChannels; c < last; ++c) {
+          const double with_gate = g[c], with_pooled = p[c];
+          sum[static_cast<std::size_t>(c)] += with_gate * of[map.channels + c] + with_pooled * of[2 * map.channels + c];
+          product[static_cast<std::size_t>(c)] +=
+              with_gate * of[3 * map.channels + c] + with_pooled * of[4 * map.channels + c];
+        }
+      }
+    });
+  }
+};
+
+struct NormActExciteFunction : torch::autograd::Function<NormActExciteFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& /*weight*/,
+                            const at::Tensor& /*bias*/, const at::Tensor& squeeze_weight,
+                            const at::Tensor& /*squeeze_bias*/, const at::Tensor& excite_weight,
+                            const at::Tensor& /*excite_bias*/, const Norm& norm, const Excite& excite) {
+    const Rows map(x);
+    const at::Tensor statistics = batch_statistics(x, map, norm);
+    const Repeated scale = repeated(map, statistics, kScale), shift = repeated(map, statistics, kShift);
+    const Gates gates = make_gates(x, map, scale, shift, excite);
+    context->save_for_backward(
+        {x, statistics, gates.pooled, gates.squeezed, gates.gate, squeeze_weight, excite_weight});
+    return apply_gates(x, map, scale, shift, gates);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "norm_act_excite: has no second derivative");
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &statistics = saved[1], &pooled = saved[2], &squeezed = saved[3], &gate = saved[4];
+    const at::Tensor &squeeze_weight = saved[5], &excite_weight = saved[6];
+    const at::Tensor dy = channels_last(grads[0]);
+    EFFNETV2_RECORD("norm_act_excite_backward", x, x, x, dy, dy);
+    const Rows map(x);
+    const NormActKernels& kernel = norm_kernels(x);
+    const Repeated scale = repeated(map, statistics, kScale), shift = repeated(map, statistics, kShift),
+                   mean = repeated(map, statistics, kMean);
+    at::Tensor sums = at::empty({map.images, kSums, map.channels}, at::kFloat);
+    auto* out = sums.data_ptr<float>();
+    for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
+      sum_channels(map, kSums, out + image * kSums * map.channels, [&](float* sum) {
+        kernel.gated_sums({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
+                          mean.data(), sum);
+      });
+    });
+    // the first sum is the gate's own gradient
+    const at::Tensor excited = at::silu(squeezed);
+    const at::Tensor d_excite = at::sigmoid_backward(sums.select(1, 0), gate);
+    const at::Tensor d_squeeze = at::silu_backward(product_grad_rows(d_excite, excited, excite_weight), squeezed);
+    const at::Tensor d_pooled =
+        product_grad_rows(d_squeeze, pooled, squeeze_weight).div_(static_cast<double>(map.rows / map.images));
+    const auto *gates = gate.data_ptr<float>(), *shares = d_pooled.data_ptr<float>();
+    const DzSums dz(map, out, gates, shares);
+    const NormGrad norm(map, statistics, dz.sum, dz.product);
+    at::Tensor dx = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
+    for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
+      const Repeated row(map, gates + image * map.channels), share(map, shares + image * map.channels);
+      kernel.gated_grad({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
+                        row.data(), share.data(), norm.slopes(), bytes_to(dx, from));
+    });
+    return {dx,
+            norm.weight,
+            norm.bias,
+            product_grad_weight(d_squeeze, pooled, squeeze_weight),
+            d_squeeze.sum(0),
+            product_grad_weight(d_excite, excited, excite_weight),
+            d_excite.sum(0),
+            at::Tensor(),
+            at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor reference_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training) {
+  return reference_excite(reference_norm_act(x, norm, Activation::silu, {}, training), excite);
+}
+
+at::Tensor reference_excite(const at::Tensor& y, const Excite& excite) {
+  const at::Tensor pooled = y.mean({2, 3}, /*keepdim=*/true).to(excite.squeeze_weight.scalar_type());
+  const at::Tensor squeezed = at::silu(at::conv2d(pooled, excite.squeeze_weight, excite.squeeze_bias));
+  return y * at::conv2d(squeezed, excite.excite_weight, excite.excite_bias).sigmoid().to(y.scalar_type());
+}
+
+at::Tensor norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training) {
+  if (!has_norm_kernels(x, norm) || (!training && wants_gradient(x, norm))) {
+    return reference_norm_act_excite(x, norm, excite, training);
+  }
+  const at::Tensor map = channels_last(x);
+  if (training) {
+    return NormActExciteFunction::apply(map, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
+                                        excite.excite_weight, excite.excite_bias, norm, excite);
+  }
+  const Rows rows(map);
+  const at::Tensor statistics = running_statistics(norm);
+  const Repeated scale = repeated(rows, statistics, kScale), shift = repeated(rows, statistics, kShift);
+  return apply_gates(map, rows, scale, shift, make_gates(map, rows, scale, shift, excite));
+}
+
+}  // namespace effnetv2
