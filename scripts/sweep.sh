@@ -99,6 +99,7 @@ add_grid() {
   local key=${1%%=*} values
   [[ $1 == *=* && $key =~ ^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$ ]] ||
     usage_error "--grid '$1': expected KEY=V1,V2, such as train.optimizer.lr=0.001,0.0001"
+  [[ $key != variant ]] || usage_error "--grid '$1': variants are files, given with --variants"
   [[ $key != seed ]] || usage_error "--grid '$1': seeds go into --seeds ${1#*=}"
   [[ " ${keys[*]} " != *" $key "* ]] || usage_error "--grid '$1': $key is given twice"
   [[ $1 != *$'\n'* ]] || usage_error "--grid $key: a value may not contain a line break"
@@ -153,7 +154,7 @@ while (($# > 0)); do
           in_grid=yes
           ;;
         --seeds)
-          [[ $1 =~ ^[0-9]+(,[0-9]+)*$ ]] || usage_error "--seeds '$1': expected numbers, such as 1,2,3"
+          [[ $1 =~ ^(0|[1-9][0-9]*)(,(0|[1-9][0-9]*))*$ ]] || usage_error "--seeds '$1': expected numbers, such as 1,2,3"
           IFS=, read -ra seeds <<<"$1"
           [[ -z $(printf '%s\n' "${seeds[@]}" | sort | uniq -d) ]] || usage_error "--seeds '$1': a seed is given twice"
           ;;
@@ -215,6 +216,10 @@ done
 if ((${#variants[@]} > 0)); then
   [[ -z $(printf '%s\n' "${variant_names[@]}" | sort | uniq -d) ]] ||
     usage_error "--variants: two files are called $(printf '%s\n' "${variant_names[@]}" | sort | uniq -d | head -n 1)"
+  for name in "${variant_names[@]}"; do
+    [[ $name != logs && $name != variants && $name != sweep.csv* ]] ||
+      usage_error "--variants: $name is a name that the sweep needs for itself; rename the file"
+  done
   keys=(variant "${keys[@]}")
   grid=("$(printf '%s\n' "${variant_names[@]}")" "${grid[@]}")
 fi
@@ -363,61 +368,6 @@ for i in "${!variants[@]}"; do
 done
 ((${#variants[@]} > 0)) || resolve "the base config" "$base"
 
-# What the points that are left may cost, from one of them: a few steps are timed, and a state's size follows from the
-# parameters. Says nothing where that cannot be told.
-estimate() {
-  local left=$1 file timing size plan steps bytes free states=1 text=''
-  settings_of "$2"
-  file=$point_base
-  if [[ ! -f $file ]]; then
-    file=$(mktemp --suffix=.json)
-    lay_over "${variants[0]}" >"$file"
-  fi
-  plan=$("$program" train "$file" "${point_settings[@]}" --dry-run 2>/dev/null) || plan=''
-  steps=$(sed -n 's/^steps in all *//p' <<<"$plan" | tail -n 1)
-  bytes=$(sed -n 's/^parameters *//p' <<<"$plan" | tr -d , | tail -n 1)
-  if [[ $steps =~ ^[0-9]+$ ]]; then
-    timing=$("$program" bench "$file" "${point_settings[@]}" --mode train --steps 3 --warmup 1 --json --quiet 2>/dev/null |
-      jq -r '.median_step_ms | numbers') || timing=''
-    [[ -z $timing ]] || text="at most $(awk -v ms="$timing" -v steps="$steps" -v left="$left" -v jobs="$jobs" 'BEGIN {
-      hours = ms * steps * left / jobs / 3600000
-      printf hours < 1 ? "%.0f minutes" : "%.1f hours", hours < 1 ? hours * 60 : hours }')"
-  fi
-  if [[ $bytes =~ ^[0-9]+$ ]]; then
-    # best and last weights; a state is weights and two moments, and for a moment there are two of them
-    grep -q '"keep_state_when_done": false' <<<"$plan" && states=0
-    size=$(awk -v n="$bytes" -v left="$left" -v jobs="$jobs" -v states="$states" \
-      'BEGIN { printf "%d", n * 4 * (left * (2 + 6 * states) + (states ? 0 : jobs * 6)) }')
-    free=$(df --output=avail -B1 "$(dirname "$out")" 2>/dev/null | tail -n 1) || free=''
-    text+="${text:+, }$(numfmt --to=iec "$size") of disk"
-    if [[ $free =~ ^[0-9]+$ ]] && ((size > free)); then
-      text+=" where only $(numfmt --to=iec "$free") are free: checkpoint.keep_state_when_done=false needs less"
-    fi
-  fi
-  [[ $file == "$point_base" ]] || rm -f "$file"
-  [[ -z $text ]] || say "$left points left, by a few steps of the first: $text"
-}
-
-to_train=()
-if [[ -n $dry_run ]]; then
-  for ((i = 0; i < count; i++)); do
-    settings_of "$i"
-    state=new
-    [[ -f $out/${names[i]}/result.json ]] || to_train+=("$i")
-    [[ ! -d $out/${names[i]} ]] || state=begun
-    [[ ! -f $out/${names[i]}/result.json ]] || state='done'
-    printf '%-5s %s  %s\n' "$state" "$out/${names[i]}" "$(typed "${point_settings[@]}")"
-  done
-  ((${#to_train[@]} == 0)) || estimate "${#to_train[@]}" "${to_train[0]}"
-  exit 0
-fi
-
-
-if ! mkdir -p "$out/logs" || ! write_variants; then
-  say "$out cannot be made: choose another -o"
-  exit 6
-fi
-
 # Exact resume needs the thread count that a run began with, so the sweep remembers its own.
 for setting in "${shared[@]}" "${keys[@]/%/=}"; do
   [[ $setting != threads=* ]] || threads=config
@@ -430,11 +380,93 @@ if [[ -z $threads ]]; then
   threads=$(($(nproc) / jobs))
   ((threads > 0)) || threads=1
 fi
+
+# The nearest folder on the way to $out that is there.
+existing_place() {
+  local place
+  place=$(realpath -m "$out")
+  while [[ ! -d $place ]]; do place=$(dirname "$place"); done
+  echo "$place"
+}
+
+# Epochs of all points POINT... where they are varied, in those of the first; else how many points there are.
+points_of_first() {
+  local k at=-1 values first='' sum=0 point
+  for k in "${!keys[@]}"; do [[ ${keys[k]} != train.epochs ]] || at=$k; done
+  ((at >= 0)) || { echo $#; return; }
+  for point in "$@"; do
+    mapfile -t values <<<"${cells[point]}"
+    [[ ${values[at]} =~ ^[1-9][0-9]*$ ]] || { echo $#; return; }
+    [[ -n $first ]] || first=${values[at]}
+    sum=$((sum + values[at]))
+  done
+  awk -v sum="$sum" -v first="$first" 'BEGIN { print sum / first }'
+}
+
+# What the points POINT... may cost, if all are like the first: a few steps of it are timed, and a state's size follows
+# from the parameters. Says nothing where that cannot be told.
+estimate() {
+  local left=$# like_first file timing size plan steps bytes free states=1 text=''
+  local -a on_threads=()
+  like_first=$(points_of_first "$@")
+  [[ $threads == config ]] || on_threads=(--threads "$threads")
+  settings_of "$1"
+  file=$point_base
+  if [[ ! -f $file ]]; then
+    file=$(mktemp --suffix=.json)
+    lay_over "${variants[0]}" >"$file"
+  fi
+  plan=$("$program" train "$file" "${point_settings[@]}" --dry-run 2>/dev/null) || plan=''
+  steps=$(sed -n 's/^steps in all *//p' <<<"$plan" | tail -n 1)
+  bytes=$(sed -n 's/^parameters *//p' <<<"$plan" | tr -d , | tail -n 1)
+  if [[ $steps =~ ^[0-9]+$ ]]; then
+    timing=$("$program" bench "$file" "${point_settings[@]}" "${on_threads[@]}" --mode train --steps 3 --warmup 1 --json --quiet 2>/dev/null |
+      jq -r '.median_step_ms | numbers') || timing=''
+    [[ -z $timing ]] || text="about $(awk -v ms="$timing" -v steps="$steps" -v left="$like_first" -v jobs="$jobs" 'BEGIN {
+      minutes = ms * steps * left / jobs / 60000
+      if (minutes < 1) printf "a minute"; else printf minutes < 90 ? "%.0f minutes" : "%.1f hours", minutes < 90 ? minutes : minutes / 60 }')"
+    [[ -z $timing ]] || text+=' of training (less where it stops early, more by validation)'
+  fi
+  if [[ $bytes =~ ^[0-9]+$ ]]; then
+    # best and last weights; a state is weights and two moments, and for a moment there are two of them
+    grep -q '"keep_state_when_done": false' <<<"$plan" && states=0
+    size=$(awk -v n="$bytes" -v left="$left" -v jobs="$jobs" -v states="$states" \
+      'BEGIN { printf "%d", n * 4 * (left * (2 + 6 * states) + (states ? 0 : jobs * 6)) }')
+    free=$(df --output=avail -B1 "$(existing_place)" 2>/dev/null | tail -n 1) || free=''
+    text+="${text:+, }$(numfmt --to=iec "$size") of disk"
+    if [[ $free =~ ^[0-9]+$ ]] && ((size > free)); then
+      text+=" where only $(numfmt --to=iec "$free") are free: checkpoint.keep_state_when_done=false needs less"
+    fi
+  fi
+  [[ $file == "$point_base" ]] || rm -f "$file"
+  [[ -z $text ]] || say "$left points left; if all are like ${names[$1]}: $text"
+}
+
+to_train=()
+if [[ -n $dry_run ]]; then
+  for ((i = 0; i < count; i++)); do
+    settings_of "$i"
+    state=new
+    [[ -f $out/${names[i]}/result.json ]] || to_train+=("$i")
+    [[ ! -d $out/${names[i]} ]] || state=begun
+    [[ ! -f $out/${names[i]}/result.json ]] || state='done'
+    printf '%-5s %s  %s\n' "$state" "$out/${names[i]}" "$(typed "${point_settings[@]}")"
+  done
+  ((${#to_train[@]} == 0)) || estimate "${to_train[@]}"
+  exit 0
+fi
+
+if ! mkdir -p "$out/logs" || ! write_variants; then
+  say "$out cannot be made: choose another -o"
+  exit 6
+fi
+
 if [[ $threads != config ]]; then
   echo "$threads" >"$out/logs/threads"
 fi
 
 gpu_of=()
+log_from=()    # where the log of a point's last start begins
 trained=0      # points that ended in this run of the script
 began=$SECONDS
 status=() exit_codes=() messages=() rows=()
@@ -524,6 +556,8 @@ start_point() {
     arguments+=(--device "cuda:${gpu_of[$1]}")
   fi
   rm -f "$out/logs/$name.failed"
+  touch "$out/logs/$name.log"
+  log_from[$1]=$(wc -c <"$out/logs/$name.log")
   echo "\$ $(typed "$program" "${arguments[@]}")" >>"$out/logs/$name.log"
   # In a session of its own, so that Ctrl-C in the terminal reaches this script alone, which passes on one SIGTERM.
   setsid "$program" "${arguments[@]}" </dev/null >>"$out/logs/$name.log" 2>&1 &
@@ -532,9 +566,12 @@ start_point() {
   say "[$(($1 + 1))/$count] $name"
 }
 
-# The last line that the program wrote.
+# The last line that the program wrote since it was started, an error if there is one: a run that another process still
+# trains has that one's lines in its log too.
 last_line() {
-  tr '\r' '\n' <"$out/logs/${names[$1]}.log" | grep -v '^ *$' | tail -n 1 | cut -c 1-300 || true
+  local own
+  own=$(tail -c "+$((log_from[$1] + 1))" "$out/logs/${names[$1]}.log" | tr '\r' '\n')
+  { grep '^error: ' <<<"$own" || echo "$own"; } | grep -v '^ *$' | tail -n 1 | cut -c 1-300 || true
 }
 
 end_point() {
@@ -557,7 +594,8 @@ end_point() {
     say "$place: failed, ${messages[i]}"
     # what was killed or found the disk full goes on next time; a wrong setting, bad data or a loss gone wrong would not
     if ((code >= 2 && code <= 5)); then
-      { made_from "$i"; echo "$code ${messages[i]}"; } >"$out/logs/$name.failed"
+      { made_from "$i"; echo "$code ${messages[i]}"; } >"$out/logs/$name.failed.part"
+      mv "$out/logs/$name.failed.part" "$out/logs/$name.failed"
     fi
   fi
   note_row "$i"
@@ -585,32 +623,31 @@ stop_all() {
   fi
 }
 
-# Waits for running points to end; on a terminal for a second at most, after which the table is drawn again.
-reap() {
-  local pid='' code=0 tick=()
-  if [[ -n $live ]]; then
-    draw_live
-    sleep 1 >/dev/null 2>&1 &
-    tick=("$!")
-  fi
-  wait -n -p pid "${!running[@]}" "${tick[@]}" || code=$?
-  [[ -z $live || ${pid:-} != "${tick[0]}" ]] || return 0
-  if [[ -n ${pid:-} ]]; then
-    local point=${running[$pid]}
-    unset "running[$pid]"
-    end_point "$point" "$code"
-    return
-  fi
-  # No process named: a signal interrupted the wait, or one ended before it.
+# Takes note of points that have ended. A process that a signal killed while something else ran in the foreground is
+# named by no later "wait -n", so each is asked for.
+end_dead() {
+  local pid code point
   for pid in "${!running[@]}"; do
     if ! kill -0 "$pid" 2>/dev/null; then
       code=0
-      wait "$pid" || code=$?
-      local point=${running[$pid]}
+      wait "$pid" 2>/dev/null || code=$?
+      point=${running[$pid]}
       unset "running[$pid]"
       end_point "$point" "$code"
     fi
   done
+}
+
+# Waits for a running point to end, but not for long: on a terminal the table is drawn again.
+reap() {
+  local tick pause=5
+  [[ -z $live ]] || pause=1
+  draw_live
+  sleep "$pause" >/dev/null 2>&1 &
+  tick=$!
+  wait -n "${!running[@]}" "$tick" 2>/dev/null || true
+  kill "$tick" 2>/dev/null || true
+  end_dead
 }
 
 to_train=()
@@ -621,7 +658,7 @@ for ((i = 0; i < count; i++)); do
     $(made_from "$i") == "$(<"$out/logs/${names[i]}.made-from")" ]]; then
     status[i]='done'
     exit_codes[i]=0
-  elif [[ -z $retry_failed && -f $out/logs/${names[i]}.failed &&
+  elif [[ -z $retry_failed && -f $out/logs/${names[i]}.failed && $(wc -l <"$out/logs/${names[i]}.failed") -ge 2 &&
     $(made_from "$i") == "$(head -n 1 "$out/logs/${names[i]}.failed")" ]]; then
     status[i]=failed
     read -r 'exit_codes[i]' 'messages[i]' < <(sed -n 2p "$out/logs/${names[i]}.failed")
@@ -631,7 +668,7 @@ for ((i = 0; i < count; i++)); do
   fi
   note_row "$i"
 done
-((${#to_train[@]} < 2)) || estimate "${#to_train[@]}" "${to_train[0]}"
+((${#to_train[@]} < 2)) || estimate "${to_train[@]}"
 
 trap '' PIPE
 trap stop_all INT TERM HUP

@@ -25,11 +25,13 @@ course_of() {
 
 draw_live() {
   [[ -n $live ]] || return 0
-  local columns i pid epoch epochs seconds top1 best line left_here left=0 longest=0 known=0 whole=0
+  local size rows columns i pid epoch epochs seconds top1 best line left_here left=0 longest=0 known=0 whole=0 most width
   local -A tally=([done]=0 [failed]=0 [waiting]=0)
   local -a lines=()
-  columns=$(stty size <&2 2>/dev/null | cut -d' ' -f2) || true
-  [[ $columns =~ ^[1-9][0-9]*$ ]] || columns=80
+  size=$(stty size <&2 2>/dev/null) || true
+  read -r rows columns <<<"$size"
+  [[ ${columns:-} =~ ^[1-9][0-9]*$ ]] || columns=80
+  [[ ${rows:-} =~ ^[1-9][0-9]*$ ]] || rows=24
   for pid in $(printf '%s\n' "${!running[@]}" | sort -n); do
     i=${running[$pid]}
     line=$(printf '%-8s %s' running "${names[i]}")
@@ -63,7 +65,13 @@ draw_live() {
   erase_live
   lines=("$line" "${lines[@]}")
   # of many failures the end tells; a table taller than the terminal could not be drawn over
-  ((${#lines[@]} <= 16)) || lines=("${lines[@]:0:15}" "and $((${#lines[@]} - 15)) more")
-  for line in "${lines[@]}"; do printf '%s\n' "${line:0:columns-1}" >&2 || true; done
+  most=$((rows > 18 ? 16 : rows > 4 ? rows - 2 : 2))
+  ((${#lines[@]} <= most)) || lines=("${lines[@]:0:most-1}" "and $((${#lines[@]} - most + 1)) more")
+  for line in "${lines[@]}"; do
+    line=${line//[[:cntrl:]]/ }
+    # other letters may be two cells wide
+    [[ $line != *[![:ascii:]]* ]] && width=$((columns - 1)) || width=$(((columns - 1) / 2))
+    printf '%s\n' "${line:0:width}" >&2 || true
+  done
   live_lines=${#lines[@]}
 }

@@ -26,7 +26,7 @@ int run_report(const Options& options) {
     output = options.runs.size() == 1 ? std::filesystem::path(options.runs.front()) / "report.html"
                                       : std::filesystem::path("report.html");
   }
-  write_report({options.runs.begin(), options.runs.end()}, output);
+  write_report({options.runs.begin(), options.runs.end()}, output, *options.common.make_log());
   std::cout << output.string() << "\n";
   return kExitDone;
 }

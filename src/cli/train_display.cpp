@@ -34,8 +34,8 @@ class PageWriter {
   }
   void write(const std::filesystem::path& run_dir) {
     try {
-      write_report({run_dir}, run_dir / "report.html");
-    } catch (const Error& e) {
+      write_report({run_dir}, run_dir / "report.html", log_);
+    } catch (const std::exception& e) {
       log_.warn(std::string("the report was not written: ") + e.what());
     }
   }

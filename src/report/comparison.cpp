@@ -16,7 +16,8 @@ using nlohmann::ordered_json;
 std::vector<const ConfigKey*> compared_keys() {
   std::vector<const ConfigKey*> keys = leaf_keys();
   std::erase_if(keys, [](const ConfigKey* key) {
-    return key->field.semantic == Semantic::no || key->path == "seed" || key->path == "device" ||
+    const bool other_data = key->path == "data.root";  // not semantic only because a folder may be moved
+    return (key->field.semantic == Semantic::no && !other_data) || key->path == "seed" || key->path == "device" ||
            key->path == "threads" || key->path.find("[]") != std::string::npos;
   });
   return keys;
@@ -146,8 +147,9 @@ ordered_json figures_of(const RunRecord& run) {
   figures["epochs"] = run.metrics.size();
   double seconds = 0.0, speed = 0.0;
   for (const auto& row : run.metrics) {
-    seconds += row.value("epoch_seconds", 0.0);
-    speed += row.value("images_per_second", 0.0);
+    const auto number = [&](const char* key) { return of_row(row, key).is_number() ? row[key].get<double>() : 0.0; };
+    seconds += number("epoch_seconds");
+    speed += number("images_per_second");
   }
   figures["seconds"] = seconds;
   figures["images_per_second"] =

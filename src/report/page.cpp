@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "effnetv2/core/version.h"
@@ -82,11 +83,19 @@ ordered_json details_of(const RunRecord& run, const Thumbnail& thumbnail) {
 ordered_json groups_of(const std::vector<RunRecord>& runs, const std::vector<ordered_json>& figures) {
   ordered_json groups = ordered_json::array();
   for (const auto& group : group_runs(runs)) {
-    ordered_json one{{"label", group.label}, {"settings", group.settings}, {"runs", group.runs}};
+    // a run under way says little of where it will end
+    std::vector<std::size_t> counted;
+    std::copy_if(group.runs.begin(), group.runs.end(), std::back_inserter(counted),
+                 [&](std::size_t run) { return figures[run]["state"] == "done"; });
+    if (counted.empty()) {
+      counted = group.runs;
+    }
+    ordered_json one{
+        {"label", group.label}, {"settings", group.settings}, {"runs", group.runs}, {"counted", counted.size()}};
     for (const char* key : {"best_top1", "final_top1", "final_train_top1", "test_top1", "epochs", "seconds",
                             "images_per_second", "parameters", "macs"}) {
       std::vector<ordered_json> values;
-      for (const std::size_t run : group.runs) {
+      for (const std::size_t run : counted) {
         values.push_back(figures[run][key]);
       }
       one[key] = spread_of(values);
@@ -103,11 +112,16 @@ std::string unique_name(const RunRecord& run, const std::vector<RunRecord>& runs
   return same < 2 ? run.name : run.path.parent_path().filename().string() + "/" + run.name;
 }
 
-/// In a script element only "</" could end it early.
+/// "<" stands in strings alone, and escaped it can neither end the script element ("</script>") nor keep its end from
+/// being seen ("<!--<script>").
 std::string for_script(const ordered_json& document) {
-  std::string text = document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-  for (std::size_t at = text.find("</"); at != std::string::npos; at = text.find("</", at + 3)) {
-    text.replace(at, 2, "<\\/");
+  std::string text;
+  for (const char c : document.dump(-1, ' ', false, ordered_json::error_handler_t::replace)) {
+    if (c == '<') {
+      text += "\\u003c";
+    } else {
+      text += c;
+    }
   }
   return text;
 }

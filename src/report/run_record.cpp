@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 template <typename Json>
 Json read_json(const fs::path& file) {
   auto document = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) {
-    throw DataError(file.string() + ": is no JSON; was it changed by hand?");
+  if (!document.is_object()) {
+    throw DataError(file.string() + ": is no JSON object; is it damaged, or was it changed by hand?");
   }
   return document;
 }
@@ -32,15 +32,31 @@ std::vector<nlohmann::ordered_json> read_rows(const fs::path& file) {
   return rows;
 }
 
+/// Whether it has what a page shows of an evaluation.
+bool is_evaluation(const nlohmann::ordered_json& document) {
+  const auto interval = document.find("top1_interval");
+  const auto classes = document.find("per_class");
+  return document.contains("samples") && interval != document.end() && interval->is_array() && interval->size() == 2 &&
+         classes != document.end() && classes->is_array() &&
+         std::all_of(classes->begin(), classes->end(), [](const auto& one) {
+           return one.is_object() && one.contains("name") && one["name"].is_string();
+         });
+}
+
+/// Those that are whole: one under way, or damaged, is not the run's fault.
 std::vector<EvaluationRecord> read_evaluations(const fs::path& folder) {
   std::vector<EvaluationRecord> records;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
-    if (fs::exists(entry.path() / "eval.json")) {
-      records.push_back({entry.path().filename().string(),
-                         read_json<nlohmann::ordered_json>(entry.path() / "eval.json"),
-                         parse_csv(read_file(entry.path() / "confusion.csv")),
-                         parse_csv(read_file(entry.path() / "predictions.csv"))});
+    try {
+      auto document = read_json<nlohmann::ordered_json>(entry.path() / "eval.json");
+      if (is_evaluation(document)) {
+        records.push_back({entry.path().filename().string(), std::move(document),
+                           parse_csv(read_file(entry.path() / "confusion.csv")),
+                           parse_csv(read_file(entry.path() / "predictions.csv"))});
+      }
+    } catch (const Error&) {
+      continue;
     }
   }
   std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

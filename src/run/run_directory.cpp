@@ -7,6 +7,18 @@
 #include "effnetv2/train/checkpoint.h"
 
 namespace effnetv2 {
+namespace {
+
+/// Our files of one evaluation, and the folder if nothing else is in it.
+void remove_evaluation(const std::filesystem::path& folder) {
+  std::error_code kept;
+  for (const char* name : {"eval.json", "confusion.csv", "predictions.csv"}) {
+    std::filesystem::remove(folder / name, kept);
+  }
+  std::filesystem::remove(folder, kept);
+}
+
+}  // namespace
 
 RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(std::filesystem::absolute(path)) {
   make_directories(checkpoints());
@@ -65,15 +77,18 @@ void RunDirectory::clear() {
   remove_state();
   std::error_code kept;  // folders that hold files of others stay
   for (const auto& evaluation : std::filesystem::directory_iterator(path_ / "eval", kept)) {
-    for (const char* name : {"eval.json", "confusion.csv", "predictions.csv"}) {
-      std::filesystem::remove(evaluation.path() / name, kept);
-    }
-    std::filesystem::remove(evaluation.path(), kept);
+    remove_evaluation(evaluation.path());
   }
   std::filesystem::remove(path_ / "eval", kept);
   for (const auto& file :
        {report(), result(), best(), last(), metrics_jsonl(), metrics_csv(), log(), environment(), config()}) {
     std::filesystem::remove(file);
+  }
+}
+
+void RunDirectory::remove_evaluations() {
+  for (const char* split : {"val", "test"}) {
+    remove_evaluation(path_ / "eval" / split);
   }
 }
 

@@ -142,7 +142,15 @@ class TrainingRun {
 
   /// A finished run stays finished unless it is asked for more epochs than it had.
   std::optional<TrainingOutcome> report_if_done() {
-    if (!dir_ || replacing_ || !std::filesystem::exists(dir_->result())) {
+    if (!dir_ || replacing_) {
+      return std::nullopt;
+    }
+    if (!std::filesystem::exists(dir_->result())) {
+      if (std::filesystem::exists(dir_->last()) && !holds_state(dir_->checkpoints())) {
+        throw CheckpointError(
+            dir_->result().string() +
+            ": is gone, and there is no training state to make it from again; --overwrite starts anew");
+      }
       return std::nullopt;
     }
     TrainingOutcome outcome;
@@ -232,6 +240,7 @@ class TrainingRun {
     // a longer training is no longer finished
     std::filesystem::remove(dir_->result());
     std::filesystem::remove(dir_->last());
+    dir_->remove_evaluations();
     ExperimentConfig stored = config_;
     stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
     write_file(dir_->config(), to_json(stored).dump(2) + "\n");

@@ -32,6 +32,26 @@ for page in many.html sweep/dropout=0.1-seed1/report.html; do
 done
 expect_exit 0 "$program" train tiny.json --quiet --set model.dropout=0.5 --run-dir sweep/dropout=0.1-seed1 --overwrite
 
+# what cannot be read is left out of a comparison; a lone run that cannot be is an error
+mkdir empty
+expect_exit 0 "$program" report sweep/*seed1 empty -o some.html
+expect_contains "$errors" "left out: empty: is no run directory"
+expect_exit 2 "$program" report empty shapes
+cp -r sweep/dropout=0.5-seed2 damaged
+echo '[]' >damaged/eval/val/eval.json
+rm damaged/eval/test/predictions.csv
+expect_exit 0 "$program" report damaged # without these evaluations
+echo '{"epoch": 4, "epoch_seconds": null, "images_per_second": "fast"}' >>damaged/metrics.jsonl
+expect_exit 0 "$program" report damaged
+echo '[]' >damaged/eval/val/eval.json
+expect_exit 0 "$program" resume damaged --set train.epochs=4 --quiet
+expect_equal "$(jq .split damaged/eval/val/eval.json)" '"val"'
+echo null >damaged/result.json
+expect_exit 3 "$program" report damaged
+expect_contains "$errors" "result.json"
+# a page never goes over another file
+expect_exit 2 "$program" report sweep/*seed1 -o sweep/dropout=0.5-seed2/checkpoints/best.safetensors
+expect_contains "$errors" "no HTML page"
 expect_exit 2 "$program" report shapes
 expect_contains "$errors" "no run directory"
 expect_exit 2 "$program" report
@@ -59,7 +79,10 @@ dom flattered/report.html
 grep -qE 'best test top-1, epoch [0-9]+, chosen on these very images' "$output" || fail "the choice on test images is not told"
 expect_exit 0 "$program" report flattered sweep/*seed2 -o some.html
 dom some.html
-expect_contains "$output" "1 of these runs chose their best epoch on the test images"
+expect_contains "$output" "On the test images 1 of 3 runs chose the best epoch"
+"$program" train tiny.json --quiet --set 'description=<!-- <script> and </script>' --set train.epochs=1 --run-dir hostile
+dom hostile/report.html
+expect_equal "$(grep -o '<canvas' "$output" | wc -l)" 5 "charts beside a hostile description"
 dom many.html
 expect_equal "$(grep -o '<canvas' "$output" | wc -l)" 5 "charts of several runs"
 expect_contains "$output" "dropout=0.1"

@@ -45,6 +45,11 @@ expect_contains "$errors" "bracket"
 expect_exit 2 "$sweep" base.json -o "$out" --grid a=1 --grid a=2
 expect_exit 2 "$sweep" base.json -o "$out" --grid seed=1,2
 expect_contains "$errors" "--seeds 1,2"
+expect_exit 2 "$sweep" base.json -o "$out" --grid variant=a,b
+expect_exit 2 "$sweep" base.json -o "$out" --seeds 01,2
+mkdir -p names && echo '{}' >names/logs.json
+expect_exit 2 "$sweep" base.json -o "$out" --variants names
+expect_contains "$errors" "a name that the sweep needs for itself"
 expect_exit 2 "$sweep" base.json -o "$out" --grid a=1,2 --set a=3
 expect_contains "$errors" "a is both"
 expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --jobs 0
@@ -75,10 +80,12 @@ expect_no_file "$out"
 
 # What it may cost: a few timed steps times the points that are left.
 expect_exit 0 "$sweep" base.json -o "$out" --dry-run --seeds 1,2,3,4
-expect_contains "$errors" "4 points left, by a few steps of the first: at most 4.0 hours, "
+expect_contains "$errors" "4 points left; if all are like seed1: about 4.0 hours of training "
 expect_contains "$errors" " of disk"
 expect_exit 0 "$sweep" base.json -o "$out" --dry-run --seeds 1,2,3,4 --jobs 4
-expect_contains "$errors" "at most 1.0 hours"
+expect_contains "$errors" "about 60 minutes"
+expect_exit 0 "$sweep" base.json -o "$out" --dry-run --grid train.epochs=10,30 # the first has 100 steps
+expect_contains "$errors" "about 4.0 hours"
 expect_no_file "$out"
 
 # Variants: each file laid over the base, named by it, combined with the rest.
@@ -117,6 +124,14 @@ wait_for 20 test -f "$STUB/ready.seed3"
 expect_contains "$STUB/calls" "seed=3 --run-dir $out/seed3 --resume --threads $(($(nproc) / 2 > 0 ? $(nproc) / 2 : 1)) --device cuda:7"
 rm "$STUB/slow"
 wait "$sweeping"
+
+# A note of a failure that was cut short is as if it were not there.
+fresh
+echo seed2 >"$STUB/fail"
+expect_exit 1 "$sweep" base.json -o "$out" --seeds 1,2
+sed -i 2d "$out/logs/seed2.failed"
+rm "$STUB/fail"
+expect_exit 0 "$sweep" base.json -o "$out" --seeds 1,2
 
 # A point that failed stays so until it is asked for again, or is another one.
 fresh
@@ -273,6 +288,12 @@ if terminal true >/dev/null 2>&1; then
   wait "$sweep_pid" || code=$?
   expect_equal "$code" 1
   expect_contains "$output" "3 of 4 points done"
+  # points that a signal ends while the table is drawn are seen all the same
+  fresh
+  printf 'seed%d\n' {1..9} >"$STUB/kill"
+  expect_exit 1 timeout 120 script -qefc "TERM=xterm '$sweep' base.json --seeds 1,2,3,4,5,6,7,8,9 --jobs 3 -o '$out'" /dev/null
+  expect_contains "$output" "0 of 9 points done"
+  expect_contains "$output" "ended by signal 9"
 else
   echo "sweep: THE TABLE IS NOT TESTED: no pseudo-terminal can be had here (is /dev/pts mounted?)"
 fi

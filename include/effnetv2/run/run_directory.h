@@ -53,6 +53,8 @@ class RunDirectory {
   void clear();
   /// Removes state.safetensors and the previous one.
   void remove_state();
+  /// Removes what the end of training left in eval/.
+  void remove_evaluations();
 
  private:
   std::filesystem::path path_;
