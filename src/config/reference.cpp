@@ -17,8 +17,9 @@ path and the nearest key. `effnetv2 config check CONFIG.json` lists every error,
 prints every key with its value.
 
 - `//` and `/* */` comments are allowed, and so is a comma after the last item. A key may stand only once in an object.
-- `"$schema"` and `"description"` are for editors and readers. `effnetv2 config schema > config.schema.json` writes the
-  schema that `"$schema"` may name.
+- `"$schema"` and `"description"` are for editors and readers. `docs/config.schema.json` (`effnetv2 config schema` prints it)
+  is the schema that `"$schema"` may name: an editor that knows JSON Schema then completes keys, shows what they mean and
+  marks what is wrong.
 - `"extends"` names a config, or a list of them, that this one builds on, relative to this file. Objects merge key by
   key; anything else replaces what was there. Later files win, the file itself last.
 - `--set a.b=v` changes a key from the command line, after all files; later ones win. `v` is read as JSON, else as
