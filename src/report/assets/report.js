@@ -96,17 +96,18 @@
     const percents = config.unit === "percent";
     const axis = (text) => ({ title: { display: text !== "", text }, grid: {}, ticks: {} });
     const value = { ...axis(config.value), ...(config.scale || {}) };
+    if (percents && value.suggestedMax > 1) value.suggestedMax = value.max = 1;
     if (percents) value.ticks.callback = (number) => Math.round(100 * number) + "%";
     const other = axis(config.type === "line" ? "epoch" : "");
     const names = config.data.labels || [];
-    const lying = config.type === "bar" && (names.length > 8 || names.some((name) => name.length > 18));
+    const lying = config.type === "bar" && (names.length > 8 || names.some((name) => name.length > 24));
     if (config.type === "line") { other.type = "linear"; other.ticks.precision = 0; }
     else {
       other.ticks.autoSkip = false;
-      other.ticks.callback = (place) => shortened(names[place], lying ? 30 : 18);  // in full in the tables
+      other.ticks.callback = (place) => shortened(names[place], lying ? 30 : 24);  // in full in the tables
     }
     const legend = new Set(sets.map(groupOf)).size;
-    if (lying) holder.style.height = names.length * 22 + 60 + "px";
+    if (lying) holder.style.height = Math.max(260, names.length * 22 + 60) + "px";
     else if (legend > 4) holder.style.height = 230 + 14 * legend + "px";
     const text = (number) => (percents ? percent(number) : plain(number, Math.abs(number) < 0.1 ? 5 : 3));
     const tip = (item) => {
@@ -258,7 +259,7 @@
     const keys = [...new Set(groups.flatMap((group) => Object.keys(group.settings)))];
     const short = (text) => (text && text.length > 24 ? text.slice(0, 21) + "…" : text);
     section("Groups", table([
-      ["group", (g) => g.label, (g) => make("span", { title: g.label }, shortened(g.label, 60))], ["runs", (g) => g.runs.length, (g) => count(g.runs.length)],
+      ["group", (g) => g.label, (g) => make("span", { title: g.label }, shortened(g.label, 40))], ["runs", (g) => g.runs.length, (g) => count(g.runs.length)],
       ...keys.map((key) => [key.split(".").pop(), (g) => (isNaN(g.settings[key]) ? g.settings[key] : Number(g.settings[key])), (g) => short(g.settings[key])]),
       ["best " + set + " top-1", (g) => g.best_top1.mean, (g) => spread(g.best_top1, percent, g.runs.length)],
       ["final " + set + " top-1", (g) => g.final_top1.mean, (g) => spread(g.final_top1, percent)],
@@ -276,7 +277,7 @@
       lines(asTitle + " accuracy", "top-1", runs.map((run, i) => grouped(run, "val_top1", i)), { min: 0 }, "percent"),
       lines("Training loss", "loss", runs.map((run, i) => grouped(run, "train_loss", i)))));
     section("Runs", table([
-      ["run", (r) => r.name, (r) => r.name], ["seed", (r) => r.seed, (r) => String(r.seed)], ["state", (r) => r.state, (r) => r.state],
+      ["run", (r) => r.name, (r) => make("span", { title: r.name }, shortened(r.name, 40))], ["seed", (r) => r.seed, (r) => String(r.seed)], ["state", (r) => r.state, (r) => r.state],
       ["best " + set + " top-1", (r) => r.best_top1, (r) => percent(r.best_top1)], ["at epoch", (r) => r.best_epoch, (r) => count(r.best_epoch)],
       ["final " + set + " top-1", (r) => r.final_top1, (r) => percent(r.final_top1)],
       ...(tested ? [["test top-1 (95 %)", (r) => r.test_top1, (r) => (isNumber(r.test_top1) ? `${percent(r.test_top1)} (${percent(r.test_interval[0])} to ${percent(r.test_interval[1])})` : "–")]] : []),
