@@ -73,8 +73,8 @@ expect_exit 0 "$program" config schema
 expect_same "$output" docs/config.schema.json
 # every shipped config names it, so that an editor completes and checks
 while IFS= read -r config; do
-  expect_equal "$(realpath -m "$(dirname "$config")/$(sed -n 's/^  "\$schema": "\(.*\)",$/\1/p' "$config")")" \
-    "$(realpath docs/config.schema.json)" "$config"
+  schema=$(sed -n 's/^  "[$]schema": "\(.*\)",$/\1/p' "$config")
+  expect_equal "$(realpath -m "$(dirname "$config")/$schema")" "$(realpath docs/config.schema.json)" "$config"
 done < <(find configs -name '*.json')
 
 # help and mistakes
