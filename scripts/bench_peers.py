@@ -1,100 +1,155 @@
 #!/usr/bin/python3
-"""Times training steps of this program beside torchvision's network in eager PyTorch, on the CPU, in turns.
+"""Times this program beside torchvision's network in PyTorch, on the CPU, in turns.
 
-    scripts/bench_peers.py [--rounds 5] [--steps 5] [--out docs/results/cpu]
+    scripts/bench_peers.py [--rounds 3] [--python PYTHON] [--out docs/results/cpu]
 
-Each round times ours and the peer in fresh processes, in an order that changes from round to round, with the same
-threads, batch, precision and optimizer (Adam). Needs a Python with PyTorch and torchvision; on Debian python3-torchvision,
-which shares its LibTorch with this program. Writes OUT.json and OUT.md if asked, and a table to stdout.
+For each work it times ours in float32 and bfloat16, and the peer in eager form (NCHW and channels_last, float32 and
+bfloat16) and, where its version has it, compiled; each in a fresh process with the same threads, batch and optimizer
+(Adam). After a first round of all, the best of each side and the best in float32 go on in turns, in an order that
+changes from round to round. Ratios are taken within a round. Needs a Python with PyTorch and torchvision: by default
+the one that runs this, on Debian python3-torchvision, which shares its LibTorch with this program; --python names
+another for the peer. Writes OUT.json and OUT.md if asked, and a table to stdout.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
-import torch
-
 import peers
+
+WORKS = "train:32x128,train:128x32,train:384x4,infer:384x4,infer:384x1"
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=peers.ROOT / "build/release/effnetv2", type=pathlib.Path)
-    parser.add_argument("--rows", default="32x128,128x32", help="image size x batch size, comma separated")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--layout", choices=["channels_last", "nchw"], default="channels_last", help="of the peer")
+    parser.add_argument("--python", default=sys.executable, help="the peer's")
+    parser.add_argument("--works", default=WORKS, help="train or infer:image size x batch size, comma separated")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="timed in each round")
-    parser.add_argument("--warmup", type=int, default=3, help="before them")
+    parser.add_argument("--warmup", type=int, default=2, help="before them")
+    parser.add_argument("--eager-only", action="store_true", help="leave out the compiled peer, which takes minutes")
     parser.add_argument("--out", type=pathlib.Path, help="writes OUT.json and OUT.md")
-    parser.add_argument("--peer", help=argparse.SUPPRESS)  # one row, in a process of its own
+    parser.add_argument("--peer", help=argparse.SUPPRESS)  # be the peer: "train 32 128 eager channels_last fp32"
     return parser.parse_args()
 
 
-def run_peer(options, image_size, batch_size):
-    command = [sys.executable, __file__, "--peer", f"{image_size}x{batch_size}", "--precision", options.precision]
-    command += ["--layout", options.layout, "--threads", str(options.threads)]
-    command += ["--steps", str(options.steps), "--warmup", str(options.warmup)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-
-
 def be_peer(options):
+    import torch
+
+    mode, image_size, batch_size, form, layout, precision = options.peer.split()
     torch.set_num_threads(options.threads)
-    image_size, batch_size = map(int, options.peer.split("x"))
-    training = peers.TorchvisionTraining(
-        image_size, batch_size, precision=options.precision, device="cpu", layout=options.layout
+    peer = peers.TorchvisionTraining if mode == "train" else peers.TorchvisionInference
+    network = peer(
+        int(image_size), int(batch_size), precision=precision, device="cpu", layout=layout, compiled=form == "compiled"
     )
-    json.dump(peers.median(training.times(options.steps, options.warmup)), sys.stdout)
+    times = network.times(options.steps, options.warmup)
+    json.dump({"ms": peers.median(times), "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}, sys.stdout)
 
 
-def measure(options, image_size, batch_size):
-    ours, peer = [], []
+def peer_facts(options):
+    """The peer's machine facts, and whether it can compile."""
+    code = "import json,peers,torch; print(json.dumps([peers.machine(), hasattr(torch, 'compile')]))"
+    done = subprocess.run(
+        [options.python, "-c", code], cwd=pathlib.Path(__file__).parent, stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
 
-    def time_ours():
+
+def contestants(compiles):
+    ours = [("ours", precision) for precision in ("fp32", "bf16")]
+    eager = [f"eager {layout} {p}" for layout in ("channels_last", "nchw") for p in ("fp32", "bf16")]
+    compiled = [f"compiled channels_last {p}" for p in ("fp32", "bf16")] if compiles else []
+    return ours + [("peer", configuration) for configuration in eager + compiled]
+
+
+def time_one(options, work, contestant):
+    """{"ms", "bytes"}, or None for a peer that fails: a version may not do all."""
+    side, configuration = contestant
+    mode, size = work.split(":")
+    image_size, batch_size = map(int, size.split("x"))
+    if side == "ours":
         result = peers.run_ours(
-            options.program, image_size, batch_size, precision=options.precision, device="cpu",
+            options.program, image_size, batch_size, mode=mode, precision=configuration, device="cpu",
             threads=options.threads, steps=options.steps, warmup=options.warmup,
         )
-        ours.append(result["median_step_ms"])
+        return {"ms": result["median_step_ms"], "bytes": result["peak_memory_bytes"]}
+    command = [options.python, __file__, "--peer", f"{mode} {image_size} {batch_size} {configuration}"]
+    command += ["--threads", str(options.threads), "--steps", str(options.steps), "--warmup", str(options.warmup)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        print(f"{work}, {configuration}: failed: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout)
 
-    def time_peer():
-        peer.append(run_peer(options, image_size, batch_size))
 
-    for number in range(options.rounds):
-        for time_one in (time_ours, time_peer) if number % 2 == 0 else (time_peer, time_ours):
-            time_one()
-        print(f"{image_size} px, batch {batch_size}, round {number + 1} of {options.rounds}: "
-              f"ours {ours[-1]:.1f} ms, torchvision {peer[-1]:.1f} ms", file=sys.stderr, flush=True)
+def measure(options, work, everyone):
+    times = {contestant: [] for contestant in everyone}
 
-    ratios = [p / o for o, p in zip(ours, peer)]
+    def run(contestant):
+        result = time_one(options, work, contestant)
+        if result is not None:
+            times[contestant].append(result)
+            print(f"{work}: {' '.join(contestant)}: {result['ms']:.1f} ms", file=sys.stderr, flush=True)
+
+    def best(side, precision=""):
+        field = [c for c in everyone if c[0] == side and c[1].endswith(precision) and times[c]]
+        return min(field, key=lambda contestant: peers.median([t["ms"] for t in times[contestant]]))
+
+    for contestant in everyone:
+        run(contestant)
+    field = list(dict.fromkeys([best("ours"), best("peer"), best("ours", "fp32"), best("peer", "fp32")]))
+    for number in range(1, options.rounds):
+        for contestant in field if number % 2 == 0 else reversed(field):
+            run(contestant)
+
+    def compare(ours, peer):
+        ratios = [p["ms"] / o["ms"] for o, p in zip(times[ours], times[peer])]
+        return {
+            "ours": ours[1], "peer": peer[1],
+            "ours_ms": round(peers.median([t["ms"] for t in times[ours]]), 2),
+            "peer_ms": round(peers.median([t["ms"] for t in times[peer]]), 2),
+            "ours_bytes": max(t["bytes"] for t in times[ours]),
+            "peer_bytes": max(t["bytes"] for t in times[peer]),
+            "ratio": round(peers.median(ratios), 3),
+            "ratio_spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        }
+
     return {
-        "work": f"train {image_size} px, batch {batch_size}",
-        "ours_ms": round(peers.median(ours), 2),
-        "ours_spread_ms": [round(min(ours), 2), round(max(ours), 2)],
-        "peer_ms": round(peers.median(peer), 2),
-        "peer_spread_ms": [round(min(peer), 2), round(max(peer), 2)],
-        "speedup": round(peers.median(ratios), 3),
-        "speedup_spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "work": work,
+        "best": compare(best("ours"), best("peer")),
+        "fp32": compare(best("ours", "fp32"), best("peer", "fp32")),
+        "all": {" ".join(c): [round(t["ms"], 2) for t in measured] for c, measured in times.items()},
     }
 
 
 def to_markdown(report):
-    def cell(value, spread):
-        return f"{value} ({spread[0]} to {spread[1]})"
+    def cells(row):
+        best, fp32 = row["best"], row["fp32"]
+        mode, size = row["work"].split(":")
+        image_size, batch_size = size.split("x")
+        return [
+            f"{mode} {image_size} px, batch {batch_size}",
+            f"{best['ours_ms']} ({best['ours']})",
+            f"{best['peer_ms']} ({best['peer']})",
+            f"**{best['ratio']}** ({best['ratio_spread'][0]} to {best['ratio_spread'][1]})",
+            f"{fp32['ratio']} ({fp32['ratio_spread'][0]} to {fp32['ratio_spread'][1]})",
+            f"{best['ours_bytes'] / 1e6:.0f} / {best['peer_bytes'] / 1e6:.0f}",
+        ]
 
     table = peers.markdown_table(
-        ["work", "ours, ms a step", "torchvision eager, ms a step", "times as fast"],
-        [[row["work"], cell(row["ours_ms"], row["ours_spread_ms"]), cell(row["peer_ms"], row["peer_spread_ms"]),
-          cell(row["speedup"], row["speedup_spread"])] for row in report["rows"]],
+        ["work", "ours, ms", "torchvision's best, ms", "times as fast", "fp32 over fp32", "peak memory, MB"],
+        [cells(row) for row in report["rows"]],
     )
     machine = report["machine"]
     return (
-        f"{table}\n\n{report['precision']}, torchvision {report['layout']}, {report['threads']} threads; medians over "
-        f"{report['rounds']} rounds in turns of {report['steps']} steps, least and most in brackets.\n"
+        f"{table}\n\n{report['threads']} threads; medians over {report['rounds']} rounds in turns of {report['steps']} "
+        f"steps, least and most in brackets.\n"
         f"{machine['processor']}, {machine['cores']} cores ({', '.join(machine['instructions'])}); "
         f"LibTorch {report['program']['LibTorch']}, torch {machine['torch']}, torchvision {machine['torchvision']}, "
         f"Python {machine['python']}; revision {report['program']['revision']}; load before {machine['load_before']}.\n"
@@ -108,9 +163,11 @@ def main():
         return
     if not options.program.exists():
         sys.exit(f"{options.program} is not there; build it, or name it with --program")
-    report = {"machine": peers.machine(), "program": peers.program_version(options.program)}
-    report.update({key: getattr(options, key) for key in ("precision", "layout", "threads", "rounds", "steps")})
-    report["rows"] = [measure(options, *map(int, row.split("x"))) for row in options.rows.split(",")]
+    machine, compiles = peer_facts(options)
+    report = {"machine": machine, "program": peers.program_version(options.program)}
+    report.update({key: getattr(options, key) for key in ("threads", "rounds", "steps")})
+    everyone = contestants(compiles and not options.eager_only)
+    report["rows"] = [measure(options, work, everyone) for work in options.works.split(",")]
     text = to_markdown(report)
     print(text, end="")
     if options.out:

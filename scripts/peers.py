@@ -29,8 +29,8 @@ def median(values):
     return quantile(values, 0.5)
 
 
-def run_ours(program, image_size, batch_size, *, precision, device, threads, steps, warmup):
-    """The document of `effnetv2 bench --json` for one training configuration."""
+def run_ours(program, image_size, batch_size, *, precision, device, threads, steps, warmup, mode="train"):
+    """The document of `effnetv2 bench --json` for one configuration."""
     config = {
         "device": device,
         "precision": precision,
@@ -42,11 +42,47 @@ def run_ours(program, image_size, batch_size, *, precision, device, threads, ste
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "bench.json"
         path.write_text(json.dumps(config))
-        command = [str(program), "bench", str(path), "--quiet", "--json", "--steps", str(steps), "--warmup", str(warmup)]
+        command = [str(program), "bench", str(path), "--mode", mode, "--quiet", "--json", "--steps", str(steps)]
+        command += ["--warmup", str(warmup)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\nexited with {done.returncode}: {done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+def timed(step, steps, warmup):
+    """Milliseconds of each of `steps` calls after `warmup` others, on the CPU."""
+    for _ in range(warmup):
+        step()
+    times = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+class TorchvisionInference:
+    """torchvision's efficientnet_v2_s in eval mode on one batch of random images."""
+
+    def __init__(self, image_size, batch_size, *, precision, device, layout="channels_last", compiled=False):
+        torch.manual_seed(SEED)
+        self.device = torch.device(device)
+        self.bf16 = precision == "bf16"
+        memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+        network = torchvision.models.efficientnet_v2_s(num_classes=CLASSES).to(self.device, memory_format=memory_format)
+        network.eval()
+        self.network = torch.compile(network, dynamic=False) if compiled else network
+        self.images = torch.randn(batch_size, 3, image_size, image_size, device=self.device).contiguous(
+            memory_format=memory_format
+        )
+
+    def step(self):
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            self.network(self.images)
+
+    def times(self, steps, warmup):
+        return timed(self.step, steps, warmup)
 
 
 class TorchvisionTraining:
@@ -77,16 +113,11 @@ class TorchvisionTraining:
 
     def times(self, steps, warmup):
         """Milliseconds of each of `steps` steps after `warmup` others."""
+        if self.device.type == "cpu":
+            return timed(self.step, steps, warmup)
         for _ in range(warmup):
             self.step()
-        if self.device.type == "cuda":
-            return self._times_on_card(steps)
-        times = []
-        for _ in range(steps):
-            start = time.perf_counter()
-            self.step()
-            times.append((time.perf_counter() - start) * 1e3)
-        return times
+        return self._times_on_card(steps)
 
     def _times_on_card(self, steps):
         marks = [torch.cuda.Event(enable_timing=True) for _ in range(steps + 1)]

@@ -88,7 +88,6 @@ void check_train(const TrainConfig& train, Rules& rules) {
 
 /// Keys whose work is not there yet: only their default is accepted.
 void check_available(const ExperimentConfig& config, Rules& rules) {
-  rules.require(config.data.decode != Decode::fast, "data.decode", "\"fast\" is not available yet, only \"exact\" is");
   rules.require(config.data.cache != Cache::disk, "data.cache",
                 "\"disk\" is not available yet, only \"auto\", \"ram\" and \"none\" are");
 }

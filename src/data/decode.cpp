@@ -46,16 +46,31 @@ ImageHeader checked_header(std::string_view bytes, const std::string& name, bool
   return format.header;
 }
 
+int read_flags(int reduction) {
+  switch (reduction) {
+    case 2:
+      return cv::IMREAD_REDUCED_COLOR_2;
+    case 4:
+      return cv::IMREAD_REDUCED_COLOR_4;
+    case 8:
+      return cv::IMREAD_REDUCED_COLOR_8;
+    default:
+      return cv::IMREAD_COLOR;
+  }
+}
+
 }  // namespace
 
-Image decode_image(const std::string& bytes, const std::string& name) {
+Image decode_image(const std::string& bytes, const std::string& name, const Reduction& reduction) {
   set_up_opencv();
-  checked_header(bytes, name, /*header_only=*/false);
+  const ImageHeader header = checked_header(bytes, name, /*header_only=*/false);
+  const bool jpeg = bytes.starts_with("\xFF\xD8");
+  const int flags = read_flags(jpeg && reduction ? reduction(header.width, header.height) : 1);
   cv::Mat decoded;
   try {
     std::string plain = without_metadata(bytes);
     const cv::Mat view(1, static_cast<int>(plain.size()), CV_8UC1, plain.data());
-    decoded = cv::imdecode(view, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+    decoded = cv::imdecode(view, flags | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception&) {
     decoded.release();
   }
@@ -69,7 +84,11 @@ Image decode_image(const std::string& bytes, const std::string& name) {
 }
 
 Image decode_image(const std::filesystem::path& path) {
-  return decode_image(read_image_file(path), path.string());
+  return decode_image(path, {});
+}
+
+Image decode_image(const std::filesystem::path& path, const Reduction& reduction) {
+  return decode_image(read_image_file(path), path.string(), reduction);
 }
 
 ImageHeader read_image_header(const std::filesystem::path& path) {

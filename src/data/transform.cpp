@@ -49,6 +49,26 @@ bool Transform::prepared_is_final_size() const {
   return mode_ == Mode::eval || !config_.augment.random_resized_crop;
 }
 
+int Transform::reduction(std::int64_t width, std::int64_t height) const {
+  if (config_.decode == Decode::exact) {
+    return 1;
+  }
+  const auto size = static_cast<double>(config_.image_size);
+  double needed = size;  // of the shorter side, and for squash of each
+  if (!prepared_is_final_size()) {
+    needed = size / std::sqrt(config_.augment.random_resized_crop->scale[0]);  // of the smallest crop
+  } else if (config_.resize == ResizeMode::center_crop) {
+    needed = static_cast<double>(config_.resize_size.value_or(config_.image_size));
+  }
+  const auto shorter = static_cast<double>(std::min(width, height));
+  for (const int factor : {8, 4, 2}) {
+    if (shorter / factor >= needed) {
+      return factor;
+    }
+  }
+  return 1;
+}
+
 Image Transform::prepare(Image decoded) const {
   if (!prepared_is_final_size()) {
     return decoded;

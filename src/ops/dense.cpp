@@ -64,39 +64,130 @@ struct Shape {
   std::int64_t output_height, output_width;
 };
 
+/// Places along one axis whose taps are the same, evenly apart in the result and in the source.
+struct Stretch {
+  std::int64_t first, step, length;  ///< in the result
+  std::int64_t source_step;          ///< in the source
+};
+
+std::vector<Stretch> stretches(const std::vector<Taps>& axis) {
+  std::vector<Stretch> result;
+  std::vector<bool> taken(axis.size(), false);
+  for (std::size_t i = 0; i < axis.size(); ++i) {
+    if (taken[i]) {
+      continue;
+    }
+    Stretch stretch{static_cast<std::int64_t>(i), 0, 1, 0};
+    std::size_t last = i;
+    for (std::size_t j = i + 1; j < axis.size(); ++j) {
+      if (taken[j] || axis[j].tap != axis[i].tap || axis[j].count != axis[i].count) {
+        continue;
+      }
+      const auto step = static_cast<std::int64_t>(j - last);
+      const std::int64_t source_step = axis[j].source - axis[last].source;
+      if (stretch.length == 1) {
+        stretch.step = step;
+        stretch.source_step = source_step;
+      } else if (step != stretch.step || source_step != stretch.source_step) {
+        break;
+      }
+      ++stretch.length;
+      taken[j] = true;
+      last = j;
+    }
+    result.push_back(stretch);
+  }
+  return result;
+}
+
 /// The positions of one map and their taps in another, `tap_step` filter positions apart.
-struct Gather {
+class Gather {
+ public:
   std::vector<DensePosition> positions;
   std::vector<DenseTap> taps;
+  bool in_rows;  ///< positions stand for rows of them, and tiles lie along these; else across images
 
   Gather(const std::vector<Taps>& rows, const std::vector<Taps>& columns, std::int64_t tap_step, std::int64_t kernel,
-         std::int64_t source_width, std::int64_t depth, std::int64_t result_channels, std::int64_t panel_columns) {
-    for (const Taps& row : rows) {
-      for (const Taps& column : columns) {
-        positions.push_back({static_cast<std::int64_t>(positions.size()) * result_channels,
-                             static_cast<std::int64_t>(taps.size()), row.count * column.count});
-        for (std::int64_t i = 0; i < row.count; ++i) {
-          for (std::int64_t j = 0; j < column.count; ++j) {
-            const std::int64_t source = (row.source + i) * source_width + column.source + j;
-            const std::int64_t tap = (row.tap + i * tap_step) * kernel + column.tap + j * tap_step;
-            taps.push_back({source * depth, tap * depth * panel_columns});
-          }
+         std::int64_t source_width, std::int64_t depth, std::int64_t result_channels, std::int64_t images,
+         const DenseKernels& kernels)
+      : rows_(rows),
+        columns_(columns),
+        tap_step_(tap_step),
+        kernel_(kernel),
+        source_width_(source_width),
+        depth_(depth),
+        result_channels_(result_channels),
+        panel_columns_(kernels.panel_columns) {
+    const auto down = stretches(rows), across = stretches(columns);
+    const auto longest = [](const std::vector<Stretch>& axis) {
+      return std::ranges::max_element(axis, {}, &Stretch::length)->length;
+    };
+    const std::int64_t length = std::max(longest(down), longest(across));
+    in_rows = length > 1 && (length >= kernels.tile_rows || length > images);
+    if (!in_rows) {
+      for (std::int64_t y = 0; y < std::ssize(rows); ++y) {
+        for (std::int64_t x = 0; x < std::ssize(columns); ++x) {
+          add(y, x);
+        }
+      }
+      return;
+    }
+    const auto width = static_cast<std::int64_t>(columns.size());
+    for (const Stretch& y : down) {
+      for (const Stretch& x : across) {
+        const bool flat = x.length >= y.length;
+        const Stretch& along = flat ? x : y;
+        const Stretch& over = flat ? y : x;
+        for (std::int64_t i = 0; i < over.length; ++i) {
+          const std::int64_t place = over.first + i * over.step;
+          DensePosition& position = flat ? add(place, x.first) : add(y.first, place);
+          position.length = along.length;
+          position.source_step = along.source_step * (flat ? 1 : source_width) * depth;
+          position.result_step = along.step * (flat ? 1 : width) * result_channels;
         }
       }
     }
   }
+
+ private:
+  DensePosition& add(std::int64_t y, std::int64_t x) {
+    const Taps& row = rows_[static_cast<std::size_t>(y)];
+    const Taps& column = columns_[static_cast<std::size_t>(x)];
+    positions.push_back(
+        {(y * std::ssize(columns_) + x) * result_channels_, std::ssize(taps), row.count * column.count});
+    for (std::int64_t i = 0; i < row.count; ++i) {
+      for (std::int64_t j = 0; j < column.count; ++j) {
+        const std::int64_t source = (row.source + i) * source_width_ + column.source + j;
+        const std::int64_t tap = (row.tap + i * tap_step_) * kernel_ + column.tap + j * tap_step_;
+        taps.push_back({source * depth_, tap * depth_ * panel_columns_});
+      }
+    }
+    return positions.back();
+  }
+
+  const std::vector<Taps>&rows_, &columns_;
+  std::int64_t tap_step_, kernel_, source_width_, depth_, result_channels_, panel_columns_;
 };
 
-void multiply(const DenseMultiply& multiply, std::int64_t images, const DenseKernels& kernel) {
-  // the images that fit half a second-level cache meet one panel after the other
+/// `work.position` and `work.tap` are of `gather`.
+void multiply(const DenseMultiply& work, const Gather& gather, std::int64_t images, const DenseKernels& kernel) {
+  // what fits half a second-level cache meets one panel after the other
   constexpr std::int64_t kCache = std::int64_t{64} * 1024;
-  const std::int64_t tiles = kCache / std::max<std::int64_t>(1, multiply.source_image * kernel.tile_rows);
-  const std::int64_t block = kernel.tile_rows * std::max<std::int64_t>(1, tiles);
-  const std::int64_t across = panels(multiply.columns, kernel.panel_columns);
-  at::parallel_for(0, panels(images, block) * across, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t image = std::max<std::int64_t>(1, work.source_image);
+  std::int64_t units = images,
+               block = kernel.tile_rows * std::max<std::int64_t>(1, kCache / (image * kernel.tile_rows));
+  if (gather.in_rows) {
+    units = images * work.positions;
+    block = std::max<std::int64_t>(1, kCache * work.positions / image);
+  }
+  const std::int64_t across = panels(work.columns, kernel.panel_columns);
+  const std::int64_t threads = at::get_num_threads();
+  block = std::max<std::int64_t>(1, std::min(block, units / threads));
+  const auto run = gather.in_rows ? kernel.multiply_rows : kernel.multiply_images;
+  at::parallel_for(0, panels(units, block) * across, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t first = task / across * block;
-      kernel.multiply(multiply, first, std::min(images, first + block), task % across);
+      run(work, first, std::min(units, first + block), task % across);
     }
   });
 }
@@ -249,14 +340,14 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
     }
   });
 
-  const Gather gather(forward_taps(s.height, s.kernel, stride, padding),
-                      forward_taps(s.width, s.kernel, stride, padding), 1, s.kernel, s.width, depth, s.outputs,
-                      kernel.panel_columns);
+  const auto rows_taps = forward_taps(s.height, s.kernel, stride, padding),
+             columns_taps = forward_taps(s.width, s.kernel, stride, padding);
+  const Gather gather(rows_taps, columns_taps, 1, s.kernel, s.width, depth, s.outputs, s.images, kernel);
   const auto positions = static_cast<std::int64_t>(gather.positions.size());
-  multiply({depth, s.outputs, s.height * s.width * depth, positions * s.outputs, positions, gather.positions.data(),
-            gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size,
+  multiply({depth, s.outputs, s.height * s.width * depth, s.output_height * s.output_width * s.outputs, positions,
+            gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size,
             offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr()},
-           s.images, kernel);
+           gather, s.images, kernel);
   return y;
 }
 
@@ -280,14 +371,14 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
     }
   });
 
-  const Gather gather(backward_taps(s.height, s.kernel, stride, padding),
-                      backward_taps(s.width, s.kernel, stride, padding), -stride, s.kernel, s.output_width, depth,
-                      s.channels, kernel.panel_columns);
+  const auto rows_taps = backward_taps(s.height, s.kernel, stride, padding),
+             columns_taps = backward_taps(s.width, s.kernel, stride, padding);
+  const Gather gather(rows_taps, columns_taps, -stride, s.kernel, s.output_width, depth, s.channels, s.images, kernel);
   const auto positions = static_cast<std::int64_t>(gather.positions.size());
-  multiply({depth, s.channels, s.output_height * s.output_width * depth, positions * s.channels, positions,
+  multiply({depth, s.channels, s.output_height * s.output_width * depth, s.height * s.width * s.channels, positions,
             gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size, nullptr,
             result.data_ptr()},
-           s.images, kernel);
+           gather, s.images, kernel);
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "effnetv2/data/image.h"
@@ -18,8 +19,15 @@ struct ImageHeader {
 /// scaled to 8, CMYK converted. Throws DataError, naming the file, if it is missing, damaged or truncated.
 Image decode_image(const std::filesystem::path& path);
 
-/// The same from bytes in memory; `name` is for messages.
-Image decode_image(const std::string& bytes, const std::string& name);
+/// How many times smaller than its width x height a JPEG may be decoded: 1, 2, 4 or 8.
+using Reduction = std::function<int(std::int64_t width, std::int64_t height)>;
+
+/// The same, but a JPEG comes reduced by what `reduction` says, its cosine transform cut short: several times faster,
+/// each pixel about the mean of those it stands for. Other formats are decoded whole.
+Image decode_image(const std::filesystem::path& path, const Reduction& reduction);
+
+/// From bytes in memory; `name` is for messages. `reduction` may be empty.
+Image decode_image(const std::string& bytes, const std::string& name, const Reduction& reduction = {});
 
 /// Throws DataError if the file is no image that decode_image understands.
 ImageHeader read_image_header(const std::filesystem::path& path);

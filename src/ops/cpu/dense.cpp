@@ -57,21 +57,25 @@ inline int64_t min(int64_t a, int64_t b) {
 }
 
 /// The tile's rows of one panel to `result`, of which `columns` exist.
-template <int rows, typename T>
-inline void store_tile(const Vector (&sum)[rows][kVectors], T* result, int64_t stride, int64_t columns) {
-  if (columns >= kColumns) {
+template <int rows, int vectors, typename T>
+inline void store_tile(const Vector (&sum)[rows][vectors], T* result, int64_t stride, int64_t columns) {
+  if (columns >= vectors * kLanes) {
 #pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) {
-      store_value(result + r * stride, sum[r][0]);
-      store_value(result + r * stride + kLanes, sum[r][1]);
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        store_value(result + r * stride + v * kLanes, sum[r][v]);
+      }
     }
     return;
   }
-  float whole[rows][kColumns];
+  float whole[rows][vectors * kLanes];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
-    store(whole[r], sum[r][0]);
-    store(whole[r] + kLanes, sum[r][1]);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      store(whole[r] + v * kLanes, sum[r][v]);
+    }
   }
   for (int r = 0; r < rows; ++r) {
     for (int64_t j = 0; j < columns; ++j) {
@@ -80,125 +84,165 @@ inline void store_tile(const Vector (&sum)[rows][kVectors], T* result, int64_t s
   }
 }
 
-template <typename A, int rows>
+template <typename A, int rows, int vectors>
 void multiply_tile(const DenseMultiply& a, const DensePosition& position, const typename A::Unit* source,
-                   const typename A::Unit* panel, const float* bias, typename A::Result* result, int64_t columns) {
+                   int64_t stride, const typename A::Unit* panel, const float* bias, typename A::Result* result,
+                   int64_t result_stride, int64_t columns) {
   const int64_t depth = a.depth;
-  const int64_t stride = a.source_image;
-  Vector sum[rows][kVectors];
+  Vector sum[rows][vectors];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
-    sum[r][0] = load<Vector>(bias);
-    sum[r][1] = load<Vector>(bias + kLanes);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      sum[r][v] = load<Vector>(bias + v * kLanes);
+    }
   }
   const DenseTap* tap = a.tap + position.first;
   for (int64_t i = 0; i < position.count; ++i) {
     const auto* x = source + tap[i].source;
     const auto* w = panel + tap[i].panel;
     for (int64_t k = 0; k < depth; ++k) {
-      const auto w0 = load_register<typename A::Register>(w);
-      const auto w1 = load_register<typename A::Register>(w + kLanes);
+      typename A::Register weight[vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        weight[v] = load_register<typename A::Register>(w + v * kLanes);
+      }
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
         const auto value = x[r * stride];
-        sum[r][0] = A::add(sum[r][0], value, w0);
-        sum[r][1] = A::add(sum[r][1], value, w1);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) {
+          sum[r][v] = A::add(sum[r][v], value, weight[v]);
+        }
       }
       ++x;
       w += kColumns;
     }
   }
-  store_tile<rows>(sum, result, a.result_image, columns);
+  store_tile(sum, result, result_stride, columns);
 }
 
-/// By the number of rows, from 1 on.
+/// By the number of rows, from 1 on; of one register across where a panel has no more columns, else of two.
 template <typename A>
-using MultiplyTile = void (*)(const DenseMultiply&, const DensePosition&, const typename A::Unit*,
-                              const typename A::Unit*, const float*, typename A::Result*, int64_t);
-template <typename A, int... rows>
+using MultiplyTile = void (*)(const DenseMultiply&, const DensePosition&, const typename A::Unit*, int64_t,
+                              const typename A::Unit*, const float*, typename A::Result*, int64_t, int64_t);
+template <typename A, int vectors, int... rows>
 constexpr std::array<MultiplyTile<A>, sizeof...(rows)> multiply_tiles(std::integer_sequence<int, rows...>) {
-  return {multiply_tile<A, rows + 1>...};
+  return {multiply_tile<A, rows + 1, vectors>...};
 }
-template <typename A>
-constexpr auto kMultiplyTile = multiply_tiles<A>(std::make_integer_sequence<int, kRows>());
+template <typename A, int vectors>
+constexpr auto kMultiplyTile = multiply_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
 
+/// What is the same for all tiles of one panel.
 template <typename A>
-void multiply(const DenseMultiply& a, int64_t begin, int64_t end, int64_t index) {
-  const auto* panel = static_cast<const typename A::Unit*>(a.panels) + index * a.panel_size;
-  const int64_t first = index * kColumns;
-  const int64_t columns = min(kColumns, a.columns - first);
+struct Panel {
+  const DenseMultiply& a;
+  const typename A::Unit* panel;
+  int64_t first, columns;
   float bias[kColumns] = {};
-  if (a.bias != nullptr) {
-    for (int64_t j = 0; j < columns; ++j) {
+
+  Panel(const DenseMultiply& multiply, int64_t index)
+      : a(multiply),
+        panel(static_cast<const typename A::Unit*>(a.panels) + index * a.panel_size),
+        first(index * kColumns),
+        columns(min(kColumns, a.columns - first)) {
+    for (int64_t j = 0; a.bias != nullptr && j < columns; ++j) {
       bias[j] = a.bias[first + j];
     }
   }
-  int64_t rows = 0;
-  for (int64_t image = begin; image < end; image += rows) {
-    const int64_t left = end - image;
-    // a short last tile leaves the multipliers idle: share out what is left
-    rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
+
+  /// `count` rows of tiles, `source_step` units and `result_step` values apart.
+  void multiply(const DensePosition& position, int64_t image, int64_t count, int64_t source_step,
+                int64_t result_step) const {
+    const auto& tiles = columns > kLanes ? kMultiplyTile<A, kVectors> : kMultiplyTile<A, 1>;
     const auto* source = static_cast<const typename A::Unit*>(a.source) + image * a.source_image;
-    auto* result = static_cast<typename A::Result*>(a.result) + image * a.result_image + first;
+    auto* result = static_cast<typename A::Result*>(a.result) + image * a.result_image + position.result + first;
+    int64_t rows = 0;
+    for (int64_t row = 0; row < count; row += rows) {
+      const int64_t left = count - row;
+      // a short last tile leaves the multipliers idle: share out what is left
+      rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
+      tiles[static_cast<std::size_t>(rows - 1)](a, position, source + row * source_step, source_step, panel, bias,
+                                                result + row * result_step, result_step, columns);
+    }
+  }
+};
+
+template <typename A>
+void multiply_images(const DenseMultiply& a, int64_t begin, int64_t end, int64_t index) {
+  const Panel<A> panel(a, index);
+  // one tile of images at a time, as their maps are what stays in the caches
+  int64_t images = 0;
+  for (int64_t image = begin; image < end; image += images) {
+    const int64_t left = end - image;
+    images = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
     for (int64_t p = 0; p < a.positions; ++p) {
-      kMultiplyTile<A>[static_cast<std::size_t>(rows - 1)](a, a.position[p], source, panel, bias,
-                                                           result + a.position[p].result, columns);
+      panel.multiply(a.position[p], image, images, a.source_image, a.result_image);
     }
   }
 }
 
-template <typename A, int rows>
+template <typename A>
+void multiply_rows(const DenseMultiply& a, int64_t begin, int64_t end, int64_t index) {
+  const Panel<A> panel(a, index);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const DensePosition& position = a.position[unit % a.positions];
+    panel.multiply(position, unit / a.positions, position.length, position.source_step, position.result_step);
+  }
+}
+
+template <typename A, int rows, int vectors>
 void reduce_tile(const DenseRun* run, const DenseRun* end, const typename A::Unit* row_panel,
                  const typename A::Unit* column_panel, bool first, float* result, int64_t stride, int64_t columns) {
-  Vector sum[rows][kVectors] = {};
+  Vector sum[rows][vectors] = {};
   for (; run != end; ++run) {
     const auto* g = row_panel + run->rows * kRows;
     const auto* x = column_panel + run->columns * kColumns;
     for (int64_t n = 0; n < run->count; ++n) {
-      const auto x0 = load_register<typename A::Register>(x);
-      const auto x1 = load_register<typename A::Register>(x + kLanes);
+      typename A::Register source[vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        source[v] = load_register<typename A::Register>(x + v * kLanes);
+      }
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        sum[r][0] = A::add(sum[r][0], g[r], x0);
-        sum[r][1] = A::add(sum[r][1], g[r], x1);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) {
+          sum[r][v] = A::add(sum[r][v], g[r], source[v]);
+        }
       }
       g += kRows;
       x += kColumns;
     }
   }
   if (!first) {
-    if (columns >= kColumns) {
-#pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r) {
-        sum[r][0] += load<Vector>(result + r * stride);
-        sum[r][1] += load<Vector>(result + r * stride + kLanes);
+    const bool whole = columns >= vectors * kLanes;
+    float before[rows][vectors * kLanes] = {};
+    for (int r = 0; !whole && r < rows; ++r) {
+      for (int64_t j = 0; j < columns; ++j) {
+        before[r][j] = result[r * stride + j];
       }
-    } else {
-      float before[rows][kColumns] = {};
-      for (int r = 0; r < rows; ++r) {
-        for (int64_t j = 0; j < columns; ++j) {
-          before[r][j] = result[r * stride + j];
-        }
-      }
+    }
 #pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r) {
-        sum[r][0] += load<Vector>(before[r]);
-        sum[r][1] += load<Vector>(before[r] + kLanes);
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        sum[r][v] += load<Vector>((whole ? result + r * stride : before[r]) + v * kLanes);
       }
     }
   }
-  store_tile<rows>(sum, result, stride, columns);
+  store_tile(sum, result, stride, columns);
 }
 
 template <typename A>
 using ReduceTile = void (*)(const DenseRun*, const DenseRun*, const typename A::Unit*, const typename A::Unit*, bool,
                             float*, int64_t, int64_t);
-template <typename A, int... rows>
+template <typename A, int vectors, int... rows>
 constexpr std::array<ReduceTile<A>, sizeof...(rows)> reduce_tiles(std::integer_sequence<int, rows...>) {
-  return {reduce_tile<A, rows + 1>...};
+  return {reduce_tile<A, rows + 1, vectors>...};
 }
-template <typename A>
-constexpr auto kReduceTile = reduce_tiles<A>(std::make_integer_sequence<int, kRows>());
+template <typename A, int vectors>
+constexpr auto kReduceTile = reduce_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
 
 template <typename A>
 void reduce(const DenseReduce& a, int64_t row_panel, int64_t column_panel) {
@@ -207,12 +251,14 @@ void reduce(const DenseReduce& a, int64_t row_panel, int64_t column_panel) {
   const int64_t row = row_panel * kRows;
   const int64_t column = column_panel * kColumns;
   const int64_t rows = min(kRows, a.rows - row);
+  const int64_t columns = min(kColumns, a.columns - column);
+  const auto& tiles = columns > kLanes ? kReduceTile<A, kVectors> : kReduceTile<A, 1>;
   for (int64_t chunk = 0; chunk < a.chunks; ++chunk) {
     for (int64_t tap = 0; tap < a.taps; ++tap) {
       const int64_t* runs = a.first_run + chunk * a.taps + tap;
-      kReduceTile<A>[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
-                                                         a.result + (row * a.taps + tap) * a.columns + column,
-                                                         a.taps * a.columns, min(kColumns, a.columns - column));
+      tiles[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
+                                                a.result + (row * a.taps + tap) * a.columns + column,
+                                                a.taps * a.columns, columns);
     }
   }
 }
@@ -321,7 +367,8 @@ void pack_channels(const void* values_, int64_t images, int64_t positions, int64
 
 template <typename A>
 constexpr DenseKernels kernels_of() {
-  return {kColumns, kRows, pack_transposed<A>, pack_straight<A>, pack_channels<A>, multiply<A>, reduce<A>};
+  return {kColumns,         kRows,    pack_transposed<A>, pack_straight<A>, pack_channels<A>, multiply_images<A>,
+          multiply_rows<A>, reduce<A>};
 }
 
 }  // namespace

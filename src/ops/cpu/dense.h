@@ -14,16 +14,20 @@ struct DenseTap {
   std::int64_t panel;
 };
 
-/// One position of the result: where it lies, within an image, and its taps [first, first + count).
+/// One position of the result: where it lies, within an image, and its taps [first, first + count). Or a row of them
+/// with the same taps, as a register tile's rows: the next lies `result_step` values further, and what its taps meet
+/// `source_step` units further.
 struct DensePosition {
   std::int64_t result;
   std::int64_t first;
   std::int64_t count;
+  std::int64_t length = 1;
+  std::int64_t source_step = 0, result_step = 0;
 };
 
 /// result[image, position, column] = bias[column] + sum over taps and depth of source * filter: the convolution, and
-/// its gradient by the input. The rows of a register tile are one position of several images, which have the same
-/// taps: padding costs nothing.
+/// its gradient by the input. The rows of a register tile are one position of several images, or several positions of
+/// one image, which have the same taps: padding costs nothing.
 struct DenseMultiply {
   std::int64_t depth;                       ///< channels of the source, in units
   std::int64_t columns;                     ///< channels of the result
@@ -77,8 +81,10 @@ struct DenseKernels {
   /// the last channel and, for pairs, the last image.
   void (*pack_channels)(const void* values, std::int64_t images, std::int64_t positions, std::int64_t channels,
                         std::int64_t width, std::int64_t begin, std::int64_t end, void* panels);
-  /// Images [begin, end), one panel.
-  void (*multiply)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
+  /// Images [begin, end), one panel: tiles across images, for positions of length 1.
+  void (*multiply_images)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
+  /// Rows of positions [begin, end), counted through all images, one panel: tiles along them.
+  void (*multiply_rows)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
   /// One panel of rows by one of columns, all taps.
   void (*reduce)(const DenseReduce&, std::int64_t row_panel, std::int64_t column_panel);
 };

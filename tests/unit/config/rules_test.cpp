@@ -59,7 +59,7 @@ TEST(ConfigRules, OddKernelsOnly) {
 }
 
 TEST(ConfigRules, WhatIsNotThereYetSaysSo) {
-  for (const char* set : {"data.decode=fast", "data.cache=disk"}) {
+  for (const char* set : {"data.cache=disk"}) {
     const std::string key = std::string(set).substr(0, std::string(set).find('='));
     EXPECT_THAT(set_error({set}), StartsWith(std::string("--set ") + set + ": " + key + ": "));
     EXPECT_THAT(set_error({set}), HasSubstr("not available yet"));

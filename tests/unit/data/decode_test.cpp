@@ -1,10 +1,13 @@
 #include "effnetv2/data/decode.h"
 
 #include <array>
+#include <cmath>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <sys/resource.h>
 
 #include "effnetv2/core/error.h"
@@ -276,6 +279,59 @@ TEST(Decode, NoPixelsAreRefused) {
   std::string jpeg = example("jpeg", "baseline 444");
   jpeg.replace(jpeg.find("\xFF\xC0") + 5, 4, std::string(4, '\0'));
   EXPECT_THAT(refusal(jpeg), HasSubstr("0 x 0 pixels"));
+}
+
+/// A JPEG of soft waves, which a smaller picture can hold.
+std::string smooth_jpeg(int width, int height) {
+  cv::Mat picture(height, width, CV_8UC3);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      picture.at<cv::Vec3b>(y, x) = {static_cast<std::uint8_t>(128 + 90 * std::sin(x * 0.05)),
+                                     static_cast<std::uint8_t>(128 + 90 * std::cos(y * 0.06)),
+                                     static_cast<std::uint8_t>(120 + 60 * std::sin((x + y) * 0.04))};
+    }
+  }
+  std::vector<std::uint8_t> bytes;
+  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 95});
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(ReducedDecoding, GivesTheMeansOfPixels) {
+  const std::string jpeg = smooth_jpeg(203, 154);
+  const Image whole = decode_image(jpeg, "jpeg");
+  for (const int factor : {2, 4, 8}) {
+    SCOPED_TRACE(factor);
+    const Image small = decode_image(jpeg, "jpeg", [&](std::int64_t width, std::int64_t height) {
+      EXPECT_EQ(width, 203);
+      EXPECT_EQ(height, 154);
+      return factor;
+    });
+    ASSERT_EQ(small.width, (203 + factor - 1) / factor);
+    ASSERT_EQ(small.height, (154 + factor - 1) / factor);
+    double error = 0.0;
+    for (std::int64_t y = 0; y < 154 / factor; ++y) {
+      for (std::int64_t x = 0; x < 203 / factor; ++x) {
+        for (std::int64_t c = 0; c < 3; ++c) {
+          double mean = 0.0;
+          for (std::int64_t k = 0; k < factor * factor; ++k) {
+            const auto row = y * factor + k / factor, column = x * factor + k % factor;
+            mean += whole.pixels[static_cast<std::size_t>((row * whole.width + column) * 3 + c)];
+          }
+          mean /= factor * factor;
+          error =
+              std::max(error, std::abs(mean - small.pixels[static_cast<std::size_t>((y * small.width + x) * 3 + c)]));
+        }
+      }
+    }
+    EXPECT_LT(error, 6.0);
+  }
+}
+
+TEST(ReducedDecoding, LeavesOtherFormatsWhole) {
+  std::vector<std::uint8_t> bytes;
+  cv::imencode(".png", cv::Mat(40, 60, CV_8UC3, cv::Scalar(1, 2, 3)), bytes);
+  const Image image = decode_image(std::string(bytes.begin(), bytes.end()), "png", [](auto, auto) { return 4; });
+  EXPECT_EQ(image.width, 60);
 }
 
 }  // namespace

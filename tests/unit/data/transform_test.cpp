@@ -242,5 +242,28 @@ TEST(Transform, IsAFunctionOfTheStream) {
   EXPECT_EQ(seen.size(), 50U);
 }
 
+TEST(TransformReduction, NeverAsksForLessThanIsResizedTo) {
+  DataConfig config;
+  config.image_size = 100;
+  const auto reduction = [&](std::int64_t width, std::int64_t height, Transform::Mode mode) {
+    return Transform(config, mode).reduction(width, height);
+  };
+  EXPECT_EQ(reduction(5000, 5000, Transform::Mode::eval), 1) << "exact";
+  config.decode = Decode::fast;
+  EXPECT_EQ(reduction(800, 5000, Transform::Mode::eval), 8);
+  EXPECT_EQ(reduction(799, 5000, Transform::Mode::eval), 4);
+  EXPECT_EQ(reduction(400, 400, Transform::Mode::eval), 4);
+  EXPECT_EQ(reduction(1000, 200, Transform::Mode::eval), 2);
+  EXPECT_EQ(reduction(199, 199, Transform::Mode::eval), 1);
+  EXPECT_EQ(reduction(10, 10, Transform::Mode::eval), 1);
+  config.resize = ResizeMode::center_crop;
+  config.resize_size = 150;
+  EXPECT_EQ(reduction(300, 900, Transform::Mode::eval), 2);
+  EXPECT_EQ(reduction(299, 900, Transform::Mode::eval), 1);
+  config.augment.random_resized_crop = RandomResizedCropConfig{{0.25, 1.0}, {0.75, 4.0 / 3.0}};
+  EXPECT_EQ(reduction(400, 900, Transform::Mode::train), 2) << "the smallest crop is half as wide";
+  EXPECT_EQ(reduction(399, 900, Transform::Mode::train), 1);
+}
+
 }  // namespace
 }  // namespace effnetv2

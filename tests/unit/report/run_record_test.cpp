@@ -33,11 +33,13 @@ TEST(ReadRun, TakesWhatIsThere) {
   EXPECT_EQ(young.metrics.size(), 1u) << "a row under way is none yet";
   EXPECT_FALSE(young.result.has_value());
   dir.write("r/result.json", R"({"epochs": 2})");
-  dir.write("r/eval/val/eval.json", "{}");
+  dir.write("r/eval/val/eval.json", R"({"samples": 1, "top1_interval": [0, 1], "per_class": [{"name": "a"}]})");
   dir.write("r/eval/val/confusion.csv", "class,a\na,1\n");
   dir.write("r/eval/val/predictions.csv", "path\n");
   const RunRecord done = read_run(dir / "r");
   EXPECT_EQ(done.result.value()["epochs"], 2);
+  dir.write("r/eval/odd/eval.json", "{}");  // is left out
+  ASSERT_EQ(read_run(dir / "r").evaluations.size(), 1u);
   ASSERT_EQ(done.evaluations.size(), 1u);
   EXPECT_EQ(done.evaluations[0].confusion[1][1], "1");
 }
