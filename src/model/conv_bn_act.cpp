@@ -12,9 +12,9 @@ ConvBnActImpl::ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activat
 }
 
 at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Residual& residual) {
-  if (!folded()) {
+  if (!folded() || x.device().is_cpu()) {
     const at::Tensor y = conv_->forward(x);
-    return norm_act(y, norm_->prepare(y), activation_, residual, is_training());
+    return norm_act_consuming(y, norm_->prepare(y), activation_, residual, is_training());
   }
   at::Tensor y = conv_->forward(x, folded_weight_, folded_bias_);
   if (activation_ == Activation::silu) {
@@ -26,7 +26,7 @@ at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Residual& residual)
 at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Excite& excite) {
   if (!folded() || x.device().is_cpu()) {  // there BatchNorm costs nothing in what has to be done anyway
     const at::Tensor y = conv_->forward(x);
-    return norm_act_excite(y, norm_->prepare(y), excite, is_training());
+    return norm_act_excite_consuming(y, norm_->prepare(y), excite, is_training());
   }
   at::Tensor y = conv_->forward(x, folded_weight_, folded_bias_);
   return reference_excite(at::silu_(y), excite);

@@ -408,10 +408,14 @@ at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const 
                            columns.data_ptr(),
                            columns.stride(0),
                            result.data_ptr<float>()};
-  const std::int64_t down = rows.size(0);
-  at::parallel_for(0, down * columns.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  // enough tasks to keep all threads busy, and few enough to use what each has read
+  constexpr std::int64_t kTasks = 16;
+  const std::int64_t down = rows.size(0), across = columns.size(0);
+  const std::int64_t groups = std::clamp<std::int64_t>(kTasks / across, 1, down);
+  at::parallel_for(0, groups * across, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
-      kernel.reduce(reduce, task % down, task / down);
+      const std::int64_t group = task % groups;
+      kernel.reduce(reduce, down * group / groups, down * (group + 1) / groups, task / groups);
     }
   });
   return result;

@@ -13,10 +13,10 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 at::Tensor normalise(const at::Tensor& x, const Rows& map, const at::Tensor& statistics, bool silu,
-                     const at::Tensor& residual, const at::Tensor& keep) {
+                     const at::Tensor& residual, const at::Tensor& keep, bool in_place) {
   EFFNETV2_RECORD("norm_act", x, x, residual);
   const Repeated scale = repeated(map, statistics, kScale), shift = repeated(map, statistics, kShift);
-  at::Tensor y = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
+  const at::Tensor y = in_place ? x : at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
   const NormActKernels& kernel = norm_kernels(x);
   for_each_stretch(map, keep, [&](std::int64_t, std::int64_t from, std::int64_t count, float factor) {
     kernel.apply({count, map.period, scale.data(), shift.data(), silu}, bytes_at(x, from), factor,
@@ -36,7 +36,8 @@ struct NormActFunction : torch::autograd::Function<NormActFunction> {
     context->save_for_backward({x, statistics, keep});
     context->saved_data["silu"] = silu;
     context->saved_data["adds"] = adds;
-    return normalise(x, map, statistics, silu, adds ? residual : at::Tensor(), scales ? keep : at::Tensor());
+    return normalise(x, map, statistics, silu, adds ? residual : at::Tensor(), scales ? keep : at::Tensor(),
+                     /*in_place=*/false);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -90,8 +91,10 @@ at::Tensor reference_norm_act(const at::Tensor& x, const Norm& norm, Activation 
              : at::add(residual.x, y, residual.scale);
 }
 
-at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
-                    bool training) {
+namespace {
+
+at::Tensor any_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
+                        bool training, bool in_place) {
   if (!has_norm_kernels(x, norm) || (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
       (!training && wants_gradient(x, norm))) {
     return reference_norm_act(x, norm, activation, residual, training);
@@ -105,7 +108,19 @@ at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation
   if (training) {
     return NormActFunction::apply(map, norm.weight, norm.bias, or_empty(added), or_empty(factors), norm, silu);
   }
-  return normalise(map, Rows(map), running_statistics(norm), silu, added, factors);
+  return normalise(map, Rows(map), running_statistics(norm), silu, added, factors, in_place);
+}
+
+}  // namespace
+
+at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
+                    bool training) {
+  return any_norm_act(x, norm, activation, residual, training, /*in_place=*/false);
+}
+
+at::Tensor norm_act_consuming(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
+                              bool training) {
+  return any_norm_act(x, norm, activation, residual, training, /*in_place=*/true);
 }
 
 }  // namespace effnetv2

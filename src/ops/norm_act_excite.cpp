@@ -89,10 +89,10 @@ Gates make_gates(const at::Tensor& x, const Rows& map, const Repeated& scale, co
 }
 
 at::Tensor apply_gates(const at::Tensor& x, const Rows& map, const Repeated& scale, const Repeated& shift,
-                       const Gates& gates) {
+                       const Gates& gates, bool in_place) {
   EFFNETV2_RECORD("excite_apply", x, x);
   const NormActKernels& kernel = norm_kernels(x);
-  at::Tensor y = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
+  const at::Tensor y = in_place ? x : at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
   const auto* gate = gates.gate.data_ptr<float>();
   for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
     const Repeated row(map, gate + image * map.channels);
@@ -137,7 +137,7 @@ struct NormActExciteFunction : torch::autograd::Function<NormActExciteFunction> 
     const Gates gates = make_gates(x, map, scale, shift, excite);
     context->save_for_backward(
         {x, statistics, gates.pooled, gates.squeezed, gates.gate, squeeze_weight, excite_weight});
-    return apply_gates(x, map, scale, shift, gates);
+    return apply_gates(x, map, scale, shift, gates, /*in_place=*/false);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -199,7 +199,10 @@ at::Tensor reference_excite(const at::Tensor& y, const Excite& excite) {
   return y * at::conv2d(squeezed, excite.excite_weight, excite.excite_bias).sigmoid().to(y.scalar_type());
 }
 
-at::Tensor norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training) {
+namespace {
+
+at::Tensor any_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training,
+                               bool in_place) {
   if (!has_norm_kernels(x, norm) || (!training && wants_gradient(x, norm))) {
     return reference_norm_act_excite(x, norm, excite, training);
   }
@@ -211,7 +214,17 @@ at::Tensor norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& 
   const Rows rows(map);
   const at::Tensor statistics = running_statistics(norm);
   const Repeated scale = repeated(rows, statistics, kScale), shift = repeated(rows, statistics, kShift);
-  return apply_gates(map, rows, scale, shift, make_gates(map, rows, scale, shift, excite));
+  return apply_gates(map, rows, scale, shift, make_gates(map, rows, scale, shift, excite), in_place);
+}
+
+}  // namespace
+
+at::Tensor norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training) {
+  return any_norm_act_excite(x, norm, excite, training, /*in_place=*/false);
+}
+
+at::Tensor norm_act_excite_consuming(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training) {
+  return any_norm_act_excite(x, norm, excite, training, /*in_place=*/true);
 }
 
 }  // namespace effnetv2

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
@@ -42,6 +47,16 @@ std::string resolve_device(const std::string& device) {
   return "cuda:" + std::to_string(index);
 }
 
+/// Maps of tens of megabytes come and go at every step; given back to the system each time, their pages would have to
+/// be cleared again.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargestFromHeap = 32 << 20;  // glibc's own limit
+  ::mallopt(M_MMAP_THRESHOLD, kLargestFromHeap);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
+
 }  // namespace
 
 Precision resolved_precision(const ExperimentConfig& config, Use use) {
@@ -62,6 +77,7 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
 }
 
 void apply_runtime(const ExperimentConfig& config) {
+  keep_freed_memory();
   at::set_num_threads(static_cast<int>(config.threads.value_or(cores())));
   if (config.device == "cpu") {
     return;  // the rest is of cards

@@ -30,6 +30,10 @@ struct Residual {
 at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                     bool training);
 
+/// norm_act() of an `x` that nobody needs afterwards: without `training` and without a gradient it is written over.
+at::Tensor norm_act_consuming(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
+                              bool training);
+
 /// The plain twin, in ATen's operations.
 at::Tensor reference_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                               bool training);
@@ -44,6 +48,9 @@ struct Excite {
 /// in three passes over memory forward (two without `training`) and two backward. Keeps x alone of what is large.
 /// Shapes, dtypes and gradients as in norm_act(); differentiable in Excite's tensors too.
 at::Tensor norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training);
+
+/// norm_act_excite() likewise.
+at::Tensor norm_act_excite_consuming(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training);
 
 /// The part of it behind SiLU, in ATen's operations.
 at::Tensor reference_excite(const at::Tensor& y, const Excite& excite);

@@ -245,20 +245,22 @@ template <typename A, int vectors>
 constexpr auto kReduceTile = reduce_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
 
 template <typename A>
-void reduce(const DenseReduce& a, int64_t row_panel, int64_t column_panel) {
-  const auto* g = static_cast<const typename A::Unit*>(a.row_panels) + row_panel * a.row_panel_size;
+void reduce(const DenseReduce& a, int64_t begin, int64_t end, int64_t column_panel) {
   const auto* x = static_cast<const typename A::Unit*>(a.column_panels) + column_panel * a.column_panel_size;
-  const int64_t row = row_panel * kRows;
   const int64_t column = column_panel * kColumns;
-  const int64_t rows = min(kRows, a.rows - row);
   const int64_t columns = min(kColumns, a.columns - column);
   const auto& tiles = columns > kLanes ? kReduceTile<A, kVectors> : kReduceTile<A, 1>;
   for (int64_t chunk = 0; chunk < a.chunks; ++chunk) {
-    for (int64_t tap = 0; tap < a.taps; ++tap) {
-      const int64_t* runs = a.first_run + chunk * a.taps + tap;
-      tiles[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
-                                                a.result + (row * a.taps + tap) * a.columns + column,
-                                                a.taps * a.columns, columns);
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const auto* g = static_cast<const typename A::Unit*>(a.row_panels) + panel * a.row_panel_size;
+      const int64_t row = panel * kRows;
+      const int64_t rows = min(kRows, a.rows - row);
+      for (int64_t tap = 0; tap < a.taps; ++tap) {
+        const int64_t* runs = a.first_run + chunk * a.taps + tap;
+        tiles[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
+                                                  a.result + (row * a.taps + tap) * a.columns + column,
+                                                  a.taps * a.columns, columns);
+      }
     }
   }
 }

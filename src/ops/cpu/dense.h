@@ -85,8 +85,9 @@ struct DenseKernels {
   void (*multiply_images)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
   /// Rows of positions [begin, end), counted through all images, one panel: tiles along them.
   void (*multiply_rows)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
-  /// One panel of rows by one of columns, all taps.
-  void (*reduce)(const DenseReduce&, std::int64_t row_panel, std::int64_t column_panel);
+  /// Panels of rows [begin, end) by one of columns, all taps. What a chunk reads of the columns stays in the caches
+  /// while the rows pass by.
+  void (*reduce)(const DenseReduce&, std::int64_t begin, std::int64_t end, std::int64_t column_panel);
 };
 
 }  // namespace effnetv2

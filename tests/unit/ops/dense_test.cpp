@@ -39,13 +39,45 @@ TEST_P(Dense, EqualsItsTwinInFloat64AtEveryLevel) {
   }
 }
 
+/// Of inputs that are bfloat16 already, the results are exact but for sums in float32 and one rounding at the end.
+TEST_P(Dense, InBfloat16EqualsItsTwinInFloat64) {
+  const ConvCase c = GetParam();
+  if (!dense_takes_bf16(c.channels, c.outputs)) {
+    GTEST_SKIP() << "these channels do not pair, or the processor has no AVX512_BF16";
+  }
+  at::manual_seed(2);
+  const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16); };
+  const at::Tensor x = rounded(test::random_input(c));
+  const at::Tensor weight = rounded(test::random_weight(c)).to(at::kFloat);
+  const at::Tensor bias = at::randn({c.outputs});
+  const at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
+  const at::Tensor exact_weight = weight.to(at::kDouble).requires_grad_();
+  const at::Tensor exact = test::twin(exact_x, exact_weight, bias.to(at::kDouble), c);
+  const at::Tensor grad = rounded(channels_last(at::randn(exact.sizes())));
+  const auto exact_grads = torch::autograd::grad({exact}, {exact_x, exact_weight}, {grad.to(at::kDouble)});
+
+  const at::Tensor leaf_x = x.detach().requires_grad_();
+  const at::Tensor leaf_weight = weight.detach().requires_grad_();
+  const at::Tensor y = dense_conv2d(leaf_x, leaf_weight, bias, c.stride, c.padding);
+  const auto grads = torch::autograd::grad({y}, {leaf_x, leaf_weight}, {grad});
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  EXPECT_EQ(grads[0].scalar_type(), at::kBFloat16);
+  EXPECT_EQ(grads[1].scalar_type(), at::kFloat);
+  EXPECT_LT(distance(y, exact), 4e-3);
+  EXPECT_LT(distance(grads[0], exact_grads[0]), 4e-3);
+  EXPECT_LT(distance(grads[1], exact_grads[1]), 1e-5);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Dense,
                          testing::Values(ConvCase{1, 1, 1, 1, 1, 1, 1, 0, 1}, ConvCase{2, 8, 1, 1, 16, 1, 1, 0, 1},
                                          ConvCase{7, 1536, 1, 1, 64, 1, 1, 0, 1}, ConvCase{7, 17, 2, 2, 33, 1, 1, 0, 1},
                                          ConvCase{13, 48, 3, 5, 24, 1, 1, 0, 1}, ConvCase{3, 3, 9, 7, 40, 1, 2, 0, 1},
                                          ConvCase{2, 5, 3, 4, 6, 1, 1, 1, 1}, ConvCase{1, 3, 7, 7, 24, 3, 2, 1, 1},
                                          ConvCase{2, 8, 1, 1, 8, 3, 1, 1, 1}, ConvCase{7, 17, 2, 2, 9, 3, 1, 1, 1},
-                                         ConvCase{8, 24, 7, 7, 24, 3, 1, 1, 1}, ConvCase{9, 24, 6, 7, 96, 3, 2, 1, 1},
+                                         ConvCase{8, 24, 7, 7, 24, 3, 1, 1, 1}, ConvCase{2, 24, 33, 20, 48, 3, 1, 1, 1},
+                                         ConvCase{1, 16, 40, 17, 96, 3, 2, 1, 1}, ConvCase{1, 8, 30, 3, 16, 5, 1, 2, 1},
+                                         ConvCase{13, 48, 16, 14, 24, 3, 1, 1, 1},
+                                         ConvCase{4, 10, 50, 50, 40, 1, 1, 0, 1}, ConvCase{9, 24, 6, 7, 96, 3, 2, 1, 1},
                                          ConvCase{20, 48, 4, 4, 100, 3, 1, 1, 1},
                                          ConvCase{11, 16, 3, 5, 17, 3, 2, 1, 1}, ConvCase{600, 9, 3, 2, 7, 3, 1, 1, 1},
                                          ConvCase{3, 10, 8, 9, 12, 5, 2, 2, 1}, ConvCase{3, 10, 8, 9, 12, 4, 3, 1, 1},

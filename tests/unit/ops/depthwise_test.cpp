@@ -42,6 +42,28 @@ TEST_P(Depthwise, EqualsItsTwinInFloat64AtEveryLevel) {
   }
 }
 
+TEST_P(Depthwise, InBfloat16EqualsItsTwinInFloat64AtEveryLevel) {
+  const ConvCase c = GetParam();
+  at::manual_seed(3);
+  const at::Tensor x = test::random_input(c).to(at::kBFloat16);
+  const at::Tensor weight = test::random_weight(c);
+  const at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
+  const at::Tensor exact_weight = weight.to(at::kDouble).requires_grad_();
+  const at::Tensor exact = test::twin(exact_x, exact_weight, {}, c);
+  const at::Tensor grad = channels_last(at::randn(exact.sizes())).to(at::kBFloat16);
+  const auto exact_grads = torch::autograd::grad({exact}, {exact_x, exact_weight}, {grad.to(at::kDouble)});
+  for (const CpuLevel level : supported_cpu_levels()) {
+    SCOPED_TRACE(to_string(level));
+    const at::Tensor y = depthwise_forward(x, weight, c.stride, c.padding, level);
+    EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+    EXPECT_LT(distance(y, exact), 4e-3);
+    EXPECT_LT(distance(depthwise_grad_input(grad, x, weight, c.stride, c.padding, level), exact_grads[0]), 4e-3);
+    const at::Tensor grad_weight = depthwise_grad_weight(grad, x, weight, c.stride, c.padding, level);
+    EXPECT_EQ(grad_weight.scalar_type(), at::kFloat);
+    EXPECT_LT(distance(grad_weight, exact_grads[1]), 3e-6);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Depthwise,
     testing::Values(depthwise(2, 8, 1, 1, 3, 1, 1), depthwise(7, 1536, 1, 1, 3, 1, 1), depthwise(1, 1, 1, 1, 3, 2, 1),
