@@ -8,7 +8,8 @@ bfloat16) and, where its version has it, compiled; each in a fresh process with 
 (Adam). After a first round of all, the best of each side and the best in float32 go on in turns, in an order that
 changes from round to round. Ratios are taken within a round. Needs a Python with PyTorch and torchvision: by default
 the one that runs this, on Debian python3-torchvision, which shares its LibTorch with this program; --python names
-another for the peer. Writes OUT.json and OUT.md if asked, and a table to stdout.
+another for the peer. With --data DIR, a folder of class folders of JPEGs, it also times decoding and resizing them
+beside torchvision's ImageFolder and PyTorch's DataLoader with as many workers. Writes OUT.json and OUT.md if asked, and a table to stdout.
 """
 
 import argparse
@@ -33,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="timed in each round")
     parser.add_argument("--warmup", type=int, default=2, help="before them")
+    parser.add_argument("--data", type=pathlib.Path, help="pictures for the work data:128x32")
     parser.add_argument("--eager-only", action="store_true", help="leave out the compiled peer, which takes minutes")
     parser.add_argument("--out", type=pathlib.Path, help="writes OUT.json and OUT.md")
     parser.add_argument("--peer", help=argparse.SUPPRESS)  # be the peer: "train 32 128 eager channels_last fp32"
@@ -42,14 +44,23 @@ def parse_arguments():
 def be_peer(options):
     import torch
 
-    mode, image_size, batch_size, form, layout, precision = options.peer.split()
+    mode, image_size, batch_size, *configuration = options.peer.split()
+    if mode == "data":
+        loader = peers.TorchvisionLoader(options.data, int(image_size), int(batch_size), options.threads)
+        json.dump({"ms": peers.median(loader.times(options.steps, options.warmup)), "bytes": peak_bytes()}, sys.stdout)
+        return
+    form, layout, precision = configuration
     torch.set_num_threads(options.threads)
     peer = peers.TorchvisionTraining if mode == "train" else peers.TorchvisionInference
     network = peer(
         int(image_size), int(batch_size), precision=precision, device="cpu", layout=layout, compiled=form == "compiled"
     )
     times = network.times(options.steps, options.warmup)
-    json.dump({"ms": peers.median(times), "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}, sys.stdout)
+    json.dump({"ms": peers.median(times), "bytes": peak_bytes()}, sys.stdout)
+
+
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def peer_facts(options):
@@ -61,7 +72,9 @@ def peer_facts(options):
     return json.loads(done.stdout)
 
 
-def contestants(compiles):
+def contestants(work, compiles):
+    if work.startswith("data:"):
+        return [("ours", "exact"), ("ours", "fast"), ("peer", "loader")]
     ours = [("ours", precision) for precision in ("fp32", "bf16")]
     eager = [f"eager {layout} {p}" for layout in ("channels_last", "nchw") for p in ("fp32", "bf16")]
     compiled = [f"compiled channels_last {p}" for p in ("fp32", "bf16")] if compiles else []
@@ -73,14 +86,16 @@ def time_one(options, work, contestant):
     side, configuration = contestant
     mode, size = work.split(":")
     image_size, batch_size = map(int, size.split("x"))
+    steps = options.steps * (20 if mode == "data" else 1)  # a batch of pictures takes no longer than a step's twentieth
     if side == "ours":
         result = peers.run_ours(
             options.program, image_size, batch_size, mode=mode, precision=configuration, device="cpu",
-            threads=options.threads, steps=options.steps, warmup=options.warmup,
+            threads=options.threads, steps=steps, warmup=options.warmup, data=options.data,
         )
-        return {"ms": result["median_step_ms"], "bytes": result["peak_memory_bytes"]}
+        return {"ms": result["mean_step_ms" if mode == "data" else "median_step_ms"], "bytes": result["peak_memory_bytes"]}
     command = [options.python, __file__, "--peer", f"{mode} {image_size} {batch_size} {configuration}"]
-    command += ["--threads", str(options.threads), "--steps", str(options.steps), "--warmup", str(options.warmup)]
+    command += ["--threads", str(options.threads), "--steps", str(steps), "--warmup", str(options.warmup)]
+    command += ["--data", str(options.data)] if options.data else []
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         print(f"{work}, {configuration}: failed: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
@@ -103,7 +118,8 @@ def measure(options, work, everyone):
 
     for contestant in everyone:
         run(contestant)
-    field = list(dict.fromkeys([best("ours"), best("peer"), best("ours", "fp32"), best("peer", "fp32")]))
+    plain = ("exact", "loader") if work.startswith("data:") else ("fp32", "fp32")
+    field = list(dict.fromkeys([best("ours"), best("peer"), best("ours", plain[0]), best("peer", plain[1])]))
     for number in range(1, options.rounds):
         for contestant in field if number % 2 == 0 else reversed(field):
             run(contestant)
@@ -123,14 +139,14 @@ def measure(options, work, everyone):
     return {
         "work": work,
         "best": compare(best("ours"), best("peer")),
-        "fp32": compare(best("ours", "fp32"), best("peer", "fp32")),
+        "plain": compare(best("ours", plain[0]), best("peer", plain[1])),
         "all": {" ".join(c): [round(t["ms"], 2) for t in measured] for c, measured in times.items()},
     }
 
 
 def to_markdown(report):
     def cells(row):
-        best, fp32 = row["best"], row["fp32"]
+        best, plain = row["best"], row["plain"]
         mode, size = row["work"].split(":")
         image_size, batch_size = size.split("x")
         return [
@@ -138,12 +154,12 @@ def to_markdown(report):
             f"{best['ours_ms']} ({best['ours']})",
             f"{best['peer_ms']} ({best['peer']})",
             f"**{best['ratio']}** ({best['ratio_spread'][0]} to {best['ratio_spread'][1]})",
-            f"{fp32['ratio']} ({fp32['ratio_spread'][0]} to {fp32['ratio_spread'][1]})",
+            f"{plain['ratio']} ({plain['ratio_spread'][0]} to {plain['ratio_spread'][1]})",
             f"{best['ours_bytes'] / 1e6:.0f} / {best['peer_bytes'] / 1e6:.0f}",
         ]
 
     table = peers.markdown_table(
-        ["work", "ours, ms", "torchvision's best, ms", "times as fast", "fp32 over fp32", "peak memory, MB"],
+        ["work", "ours, ms", "torchvision's best, ms", "times as fast", "fp32 over fp32, exact over loader", "peak memory, MB"],
         [cells(row) for row in report["rows"]],
     )
     machine = report["machine"]
@@ -166,8 +182,8 @@ def main():
     machine, compiles = peer_facts(options)
     report = {"machine": machine, "program": peers.program_version(options.program)}
     report.update({key: getattr(options, key) for key in ("threads", "rounds", "steps")})
-    everyone = contestants(compiles and not options.eager_only)
-    report["rows"] = [measure(options, work, everyone) for work in options.works.split(",")]
+    works = options.works.split(",") + (["data:128x32"] if options.data else [])
+    report["rows"] = [measure(options, w, contestants(w, compiles and not options.eager_only)) for w in works]
     text = to_markdown(report)
     print(text, end="")
     if options.out:

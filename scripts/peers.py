@@ -29,8 +29,9 @@ def median(values):
     return quantile(values, 0.5)
 
 
-def run_ours(program, image_size, batch_size, *, precision, device, threads, steps, warmup, mode="train"):
-    """The document of `effnetv2 bench --json` for one configuration."""
+def run_ours(program, image_size, batch_size, *, precision, device, threads, steps, warmup, mode="train",
+             data=None):
+    """The document of `effnetv2 bench --json` for one configuration; `precision` is data.decode for mode data."""
     config = {
         "device": device,
         "precision": precision,
@@ -39,6 +40,9 @@ def run_ours(program, image_size, batch_size, *, precision, device, threads, ste
         "data": {"image_size": image_size},
         "train": {"batch_size": batch_size, "optimizer": {"type": "adam", "lr": 1e-4}},
     }
+    if mode == "data":
+        del config["precision"]
+        config["data"].update({"root": str(data.resolve()), "cache": "none", "decode": precision, "workers": threads})
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "bench.json"
         path.write_text(json.dumps(config))
@@ -83,6 +87,34 @@ class TorchvisionInference:
 
     def times(self, steps, warmup):
         return timed(self.step, steps, warmup)
+
+
+class TorchvisionLoader:
+    """Pictures of a folder squashed to a square by Pillow, in batches from a DataLoader: bytes, as ours are."""
+
+    def __init__(self, folder, image_size, batch_size, workers):
+        transform = torchvision.transforms.Compose(
+            [torchvision.transforms.Resize((image_size, image_size)), torchvision.transforms.PILToTensor()]
+        )
+        pictures = torchvision.datasets.ImageFolder(folder, transform)
+        self.loader = torch.utils.data.DataLoader(pictures, batch_size, shuffle=True, num_workers=workers)
+        self.batches = iter(self.loader)
+
+    def step(self):
+        try:
+            next(self.batches)
+        except StopIteration:
+            self.batches = iter(self.loader)
+            next(self.batches)
+
+    def times(self, steps, warmup):
+        # workers run ahead: only the mean over many batches is the loader's pace
+        for _ in range(warmup):
+            self.step()
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.step()
+        return [(time.perf_counter() - start) * 1e3 / steps]
 
 
 class TorchvisionTraining:

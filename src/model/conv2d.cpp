@@ -1,8 +1,7 @@
 #include "conv2d.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/types.h>
-
-#include "effnetv2/ops/conv.h"
 
 namespace effnetv2 {
 
@@ -15,7 +14,8 @@ Conv2dImpl::Conv2dImpl(const ConvSpec& spec, bool with_bias) : spec_(spec) {
 }
 
 at::Tensor Conv2dImpl::forward(const at::Tensor& x) const {
-  return forward(x, weight_, bias_);
+  PackedFilter* packed = at::GradMode::is_enabled() ? nullptr : packed_.get();
+  return conv2d(x, weight_, bias_, spec_.stride, (spec_.kernel - 1) / 2, spec_.groups, packed);
 }
 
 at::Tensor Conv2dImpl::forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {

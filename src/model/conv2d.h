@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <torch/nn/module.h>
+
+#include "effnetv2/ops/conv.h"
 
 namespace effnetv2 {
 
@@ -25,6 +28,9 @@ class Conv2dImpl : public torch::nn::Module {
   /// The same convolution with other numbers; `bias` may be undefined.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
 
+  /// From now on the weight stays as it is: forward() without a gradient may keep it in another order.
+  void hold_weight() { packed_ = std::make_shared<PackedFilter>(); }
+
   const ConvSpec& spec() const noexcept { return spec_; }
   const at::Tensor& weight() const noexcept { return weight_; }
   const at::Tensor& bias() const noexcept { return bias_; }  ///< undefined if there is none
@@ -33,6 +39,7 @@ class Conv2dImpl : public torch::nn::Module {
   ConvSpec spec_;
   at::Tensor weight_;
   at::Tensor bias_;
+  std::shared_ptr<PackedFilter> packed_;
 };
 
 }  // namespace effnetv2

@@ -12,7 +12,7 @@ ConvBnActImpl::ConvBnActImpl(const ConvSpec& conv, const NormSpec& norm, Activat
 }
 
 at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Residual& residual) {
-  if (!folded() || x.device().is_cpu()) {
+  if (!folded()) {
     const at::Tensor y = conv_->forward(x);
     return norm_act_consuming(y, norm_->prepare(y), activation_, residual, is_training());
   }
@@ -24,7 +24,7 @@ at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Residual& residual)
 }
 
 at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Excite& excite) {
-  if (!folded() || x.device().is_cpu()) {  // there BatchNorm costs nothing in what has to be done anyway
+  if (!folded()) {
     const at::Tensor y = conv_->forward(x);
     return norm_act_excite_consuming(y, norm_->prepare(y), excite, is_training());
   }
@@ -34,6 +34,10 @@ at::Tensor ConvBnActImpl::forward(const at::Tensor& x, const Excite& excite) {
 
 void ConvBnActImpl::fold(at::ScalarType dtype) {
   const torch::NoGradGuard no_grad;
+  if (conv_->weight().device().is_cpu()) {
+    conv_->hold_weight();  // there BatchNorm is one pass with the activation, which has to be made anyway
+    return;
+  }
   const auto [scale, shift] = norm_->affine();
   const at::Tensor weight = conv_->weight();
   folded_weight_ = (weight.to(at::kDouble) * scale.view({-1, 1, 1, 1}))

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "effnetv2/ops/dense.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {
@@ -37,14 +36,14 @@ bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t s
 }  // namespace
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
-                  std::int64_t padding, std::int64_t groups) {
+                  std::int64_t padding, std::int64_t groups, PackedFilter* packed) {
   if (has_kernels(x, weight)) {
     const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
     if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
     }
     if (groups == 1 && worth_our_own(x, weight, stride, padding)) {
-      return dense_conv2d(x, weight, bias, stride, padding);
+      return dense_conv2d(x, weight, bias, stride, padding, packed);
     }
   }
   if (x.device().is_cpu() && x.scalar_type() == at::kBFloat16) {

@@ -192,6 +192,21 @@ void multiply(const DenseMultiply& work, const Gather& gather, std::int64_t imag
   });
 }
 
+/// The filter's outputs in panels, [panels, units of a panel].
+at::Tensor pack_filter(const at::Tensor& weight, const Shape& s, std::int64_t depth, const DenseKernels& kernel) {
+  const at::Tensor filter = channels_last(weight.to(at::kFloat));
+  const std::int64_t rows = s.kernel * s.kernel * s.channels;
+  const std::int64_t size = s.kernel * s.kernel * depth * kernel.panel_columns;
+  at::Tensor packed = at::empty({panels(s.outputs, kernel.panel_columns), size}, at::kFloat);  // or pairs as wide
+  at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      kernel.pack_transposed(filter.data_ptr<float>(), rows, s.outputs, panel * kernel.panel_columns,
+                             packed.data_ptr<float>() + panel * size);
+    }
+  });
+  return packed;
+}
+
 /// [images, positions, channels] to panels [panels, positions, steps, width].
 at::Tensor pack_channels(const at::Tensor& values, std::int64_t images, std::int64_t positions, std::int64_t channels,
                          std::int64_t width, const DenseKernels& kernel) {
@@ -318,35 +333,29 @@ bool dense_takes_bf16(std::int64_t channels, std::int64_t outputs) {
 }
 
 at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
-                         std::int64_t padding, CpuLevel level) {
+                         std::int64_t padding, CpuLevel level, PackedFilter* packed) {
   EFFNETV2_RECORD("conv_forward", x, weight);
   const DenseKernels& kernel = kernels(x, level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor source = channels_last(x);
-  const at::Tensor filter = channels_last(weight.to(at::kFloat));
   const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
   at::Tensor y = at::empty({x.size(0), s.outputs, output_size(x.size(2), s.kernel, stride, padding),
                             output_size(x.size(3), s.kernel, stride, padding)},
                            x.options(), at::MemoryFormat::ChannelsLast);
 
-  const std::int64_t rows = s.kernel * s.kernel * s.channels;
   const std::int64_t depth = s.channels / unit(x);
-  const std::int64_t panel_size = s.kernel * s.kernel * depth * kernel.panel_columns;
-  at::Tensor packed = at::empty({panels(s.outputs, kernel.panel_columns), panel_size}, at::kFloat);
-  at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t panel = begin; panel < end; ++panel) {
-      kernel.pack_transposed(filter.data_ptr<float>(), rows, s.outputs, panel * kernel.panel_columns,
-                             packed.data_ptr<float>() + panel * panel_size);
-    }
-  });
-
+  PackedFilter own;
+  PackedFilter& filter = packed != nullptr ? *packed : own;
+  if (!filter.panels.defined() || filter.dtype != x.scalar_type()) {
+    filter = {pack_filter(weight, s, depth, kernel), x.scalar_type()};
+  }
   const auto rows_taps = forward_taps(s.height, s.kernel, stride, padding),
              columns_taps = forward_taps(s.width, s.kernel, stride, padding);
   const Gather gather(rows_taps, columns_taps, 1, s.kernel, s.width, depth, s.outputs, s.images, kernel);
   const auto positions = static_cast<std::int64_t>(gather.positions.size());
   multiply({depth, s.outputs, s.height * s.width * depth, s.output_height * s.output_width * s.outputs, positions,
-            gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size,
-            offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr()},
+            gather.positions.data(), gather.taps.data(), source.data_ptr(), filter.panels.data_ptr(),
+            filter.panels.size(1), offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr()},
            gather, s.images, kernel);
   return y;
 }
@@ -422,14 +431,14 @@ at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const 
 }
 
 at::Tensor dense_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
-                        std::int64_t padding) {
+                        std::int64_t padding, PackedFilter* packed) {
   check(x, weight, bias, stride, padding);
   if (at::GradMode::is_enabled() &&
       (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()))) {
     const at::TensorList offset = bias.defined() ? at::TensorList(bias) : at::TensorList();
     return DenseFunction::apply(channels_last(x), weight, offset, stride, padding);
   }
-  return dense_forward(x, weight, bias, stride, padding, cpu_level());
+  return dense_forward(x, weight, bias, stride, padding, cpu_level(), packed);
 }
 
 }  // namespace effnetv2

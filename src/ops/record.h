@@ -5,7 +5,7 @@
 #include <ATen/core/ivalue.h>
 #include <ATen/record_function.h>
 
-// effnetv2_record("conv_forward", x, weight): shows the rest of the scope as an operation to `bench --profile` and to
+// EFFNETV2_RECORD("conv_forward", x, weight): shows the rest of the scope as an operation to `bench --profile` and to
 // LibTorch's own profilers, as effnetv2::conv_forward.
 #define EFFNETV2_RECORD(name, ...)                                                  \
   const std::array<c10::IValue, EFFNETV2_COUNT(__VA_ARGS__)> recorded{__VA_ARGS__}; \

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -224,8 +225,9 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
   result.min_ms = times.front();
   result.p10_ms = quantile(times, 0.1);
   result.p90_ms = quantile(times, 0.9);
-  result.images_per_second =
-      static_cast<double>(images) / static_cast<double>(result.steps) / (result.median_ms / 1000.0);
+  result.mean_ms = std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
+  const double step_ms = request.mode == BenchMode::data ? result.mean_ms : result.median_ms;
+  result.images_per_second = static_cast<double>(images) / static_cast<double>(result.steps) / (step_ms / 1000.0);
   result.operations = std::move(timing.operations);
   result.peak_memory_bytes = result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(device.index());
   if (request.profile) {
@@ -243,6 +245,7 @@ nlohmann::ordered_json to_json(const BenchResult& result) {
                                   {"batch_size", result.batch_size},
                                   {"steps", result.steps},
                                   {"median_step_ms", result.median_ms},
+                                  {"mean_step_ms", result.mean_ms},
                                   {"min_step_ms", result.min_ms},
                                   {"p10_step_ms", result.p10_ms},
                                   {"p90_step_ms", result.p90_ms},

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/nn/module.h>
 #include <torch/utils.h>
 
@@ -257,6 +258,7 @@ Optimizer::Optimizer(const OptimizerConfig& config, std::vector<OptimizedParamet
 Optimizer::~Optimizer() = default;
 
 void Optimizer::step(double lr) {
+  RECORD_FUNCTION("effnetv2::optimizer_step", c10::ArrayRef<const c10::IValue>());
   impl_->step(lr);
 }
 

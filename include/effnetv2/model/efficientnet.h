@@ -32,8 +32,9 @@ class EfficientNetImpl : public torch::nn::Module {
   void freeze(std::int64_t features);
   void train(bool on = true) override;
 
-  /// Merges every BatchNorm into the convolution before it for forward() in eval mode: the same answers up to rounding,
-  /// faster. To be called last, with weights and device as they stay; `dtype` bfloat16 is for forward() with bf16.
+  /// For forward() in eval mode with weights and device as they are from now on: the same answers up to rounding,
+  /// faster. On a card it merges every BatchNorm into the convolution before it, in `dtype`, where bfloat16 is for
+  /// forward() with bf16. On the CPU BatchNorm costs nothing beside SiLU, and weights are kept in the kernels' order.
   void fold_batch_norm(at::ScalarType dtype = at::kFloat);
 
   const Architecture& architecture() const noexcept { return architecture_; }

@@ -34,9 +34,9 @@ struct BenchResult {
   BenchMode mode = BenchMode::train;
   std::string device, precision;
   std::int64_t threads = 0, image_size = 0, batch_size = 0, steps = 0;
-  double median_ms = 0.0, min_ms = 0.0, p10_ms = 0.0, p90_ms = 0.0;
-  double images_per_second = 0.0;         ///< images of a step over the median
-  std::int64_t peak_memory_bytes = 0;     ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
+  double median_ms = 0.0, mean_ms = 0.0, min_ms = 0.0, p10_ms = 0.0, p90_ms = 0.0;
+  double images_per_second = 0.0;      ///< images of a step over the median; data: over the mean, as workers run ahead
+  std::int64_t peak_memory_bytes = 0;  ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
   std::vector<OperationCost> operations;  ///< if asked for
   std::optional<Ceilings> ceilings;       ///< with them
 };

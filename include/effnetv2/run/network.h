@@ -33,7 +33,7 @@ void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std:
 /// The same from a file.
 void load_weights(EfficientNetImpl& network, const std::filesystem::path& path);
 
-/// Eval mode with BatchNorm folded into the convolutions, for a network whose weights stay. precision: resolved.
+/// Eval mode, made faster for a network whose weights stay (fold_batch_norm). precision: resolved.
 void prepare_for_inference(EfficientNetImpl& network, Precision precision);
 
 /// Weights alone, torchvision's names; metadata: class names. Equal weights give equal files.

@@ -1,9 +1,11 @@
 #include "effnetv2/model/efficientnet.h"
 
+#include <array>
 #include <map>
 #include <string>
 
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -80,24 +82,43 @@ TEST(EfficientNet, WorksUnderBf16OnTheCpu) {
   }
 }
 
-TEST(FoldBatchNorm, AnswersTheSameUpToRounding) {
+/// Before, after, and after once more.
+std::array<at::Tensor, 3> around_folding(Arch arch, at::Device device) {
   const torch::NoGradGuard no_grad;
+  ModelConfig config;
+  config.arch = arch;
+  config.bn_momentum = 1.0;  // one pass gives statistics that fit, so that no layer blows rounding up
+  const auto network = std::make_shared<EfficientNetImpl>(architecture(config, 50));
+  initialize(*network, Init::per_group, 3);
+  network->to(device);
+  const at::Tensor x = test::formula_pictures("x", 8, 64, 64).to(device).contiguous(at::MemoryFormat::ChannelsLast);
+  network->train();
+  network->forward(x);
+  network->eval();
+  const at::Tensor plain = network->forward(x);
+  network->fold_batch_norm();
+  const at::Tensor folded = network->forward(x);
+  return {plain, folded, network->forward(x)};
+}
+
+TEST(FoldBatchNorm, OnTheCpuOnlyKeepsWeightsInAnotherOrder) {
   for (const auto arch : {Arch::efficientnet_v2_s, Arch::efficientnet_b0}) {
-    ModelConfig config;
-    config.arch = arch;
-    config.bn_momentum = 1.0;  // one pass gives statistics that fit, so that no layer blows rounding up
-    const auto network = std::make_shared<EfficientNetImpl>(architecture(config, 50));
-    initialize(*network, Init::per_group, 3);
-    const at::Tensor x = test::formula_pictures("x", 8, 64, 64).contiguous(at::MemoryFormat::ChannelsLast);
-    network->train();
-    network->forward(x);
-    network->eval();
-    const at::Tensor plain = network->forward(x);
-    network->fold_batch_norm();
-    const at::Tensor folded = network->forward(x);
+    const auto [plain, folded, again] = around_folding(arch, at::kCPU);
+    EXPECT_TRUE(folded.equal(plain));
+    EXPECT_TRUE(again.equal(plain));
+  }
+}
+
+TEST(FoldBatchNorm, OnACardAnswersTheSameUpToRounding) {
+  if (!torch::cuda::is_available()) {
+    GTEST_SKIP() << "needs a card";
+  }
+  for (const auto arch : {Arch::efficientnet_v2_s, Arch::efficientnet_b0}) {
+    const auto [plain, folded, again] = around_folding(arch, at::kCUDA);
     const double range = (plain.max() - plain.min()).item<double>();
     EXPECT_LT((folded - plain).abs().max().item<double>(), 1e-4 * range);
     EXPECT_FALSE(folded.equal(plain)) << "nothing was folded";
+    EXPECT_TRUE(again.equal(folded));
   }
 }
 
