@@ -188,8 +188,8 @@ def main():
     print(text, end="")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
-        options.out.with_suffix(".md").write_text(text)
+        options.out.with_name(options.out.name + ".json").write_text(json.dumps(report, indent=2) + "\n")
+        options.out.with_name(options.out.name + ".md").write_text(text)
 
 
 if __name__ == "__main__":
