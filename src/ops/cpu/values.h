@@ -5,7 +5,12 @@
 #include "vector.h"
 
 #if defined(__AVX512F__)
+// gcc 12 warns of registers that its own header leaves undefined on purpose
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 // Registers of floats from and to memory in float32 or bfloat16, and functions on them; like vector.h with internal
