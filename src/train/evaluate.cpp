@@ -41,7 +41,6 @@ Evaluation evaluate(EfficientNetImpl& network, Loader& loader, const InputStage&
   } const restore{network, was_training};
 
   const c10::InferenceMode inference;
-  const auto device = network.parameters().front().device();
   Evaluation result;
   MetricSums sums;
   std::int64_t done = 0;
