@@ -46,6 +46,17 @@ bool ends_with_any(const std::string& name, std::initializer_list<const char*> e
   return std::ranges::any_of(endings, [&](const char* ending) { return name.ends_with(ending); });
 }
 
+/// "aten::conv2d" with a weight of [O, C, 3, 3] is "aten::conv2d 3x3".
+void name_filter(std::string& name, const at::Tensor& weight) {
+  name += ' ';
+  name += std::to_string(weight.size(2));
+  name += 'x';
+  name += std::to_string(weight.size(3));
+  if (weight.size(1) == 1) {
+    name += " depthwise";
+  }
+}
+
 /// Arithmetic of what is known to be bound by it; names convolutions after their filter.
 double flops_of(std::string& name, const std::vector<at::Tensor>& inputs) {
   const auto map = [](const at::Tensor& x) { return static_cast<double>(x.size(0) * x.size(2) * x.size(3)); };
@@ -53,15 +64,13 @@ double flops_of(std::string& name, const std::vector<at::Tensor>& inputs) {
                         name.find("conv_depthwise_grad") != std::string::npos;
   if (backward && inputs.size() >= 3 && inputs[2].dim() == 4) {
     // grad, x, weight
-    name += " " + std::to_string(inputs[2].size(2)) + "x" + std::to_string(inputs[2].size(3)) +
-            (inputs[2].size(1) == 1 ? " depthwise" : "");
+    name_filter(name, inputs[2]);
     const double both = name.find("grad_") == std::string::npos ? 2.0 : 1.0;
     return both * 2.0 * map(inputs[0]) * static_cast<double>(inputs[2].numel());
   }
   if (name.find("conv") != std::string::npos && inputs.size() >= 2 && inputs[0].dim() == 4 && inputs[1].dim() == 4) {
     // x, weight; the stride is not looked up: maps are counted by what comes out, see below
-    name += " " + std::to_string(inputs[1].size(2)) + "x" + std::to_string(inputs[1].size(3)) +
-            (inputs[1].size(1) == 1 ? " depthwise" : "");
+    name_filter(name, inputs[1]);
     return -2.0 * static_cast<double>(inputs[1].numel());
   }
   if (ends_with_any(name, {"::mm", "::addmm", "::linear"}) && inputs.size() >= 2) {
