@@ -66,20 +66,27 @@ def timed(step, steps, warmup):
     return times
 
 
-class TorchvisionInference:
-    """torchvision's efficientnet_v2_s in eval mode on one batch of random images."""
+class Torchvision:
+    """torchvision's efficientnet_v2_s and one batch of random images; self.step() is what is timed."""
 
     def __init__(self, image_size, batch_size, *, precision, device, layout="channels_last", compiled=False):
         torch.manual_seed(SEED)
         self.device = torch.device(device)
         self.bf16 = precision == "bf16"
         memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        network = torchvision.models.efficientnet_v2_s(num_classes=CLASSES).to(self.device, memory_format=memory_format)
-        network.eval()
-        self.network = torch.compile(network, dynamic=False) if compiled else network
+        self.module = torchvision.models.efficientnet_v2_s(num_classes=CLASSES).to(self.device, memory_format=memory_format)
+        self.network = torch.compile(self.module, dynamic=False) if compiled else self.module
         self.images = torch.randn(batch_size, 3, image_size, image_size, device=self.device).contiguous(
             memory_format=memory_format
         )
+
+
+class TorchvisionInference(Torchvision):
+    """In eval mode."""
+
+    def __init__(self, *sizes, **options):
+        super().__init__(*sizes, **options)
+        self.module.eval()
 
     def step(self):
         with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
@@ -117,22 +124,14 @@ class TorchvisionLoader:
         return [(time.perf_counter() - start) * 1e3 / steps]
 
 
-class TorchvisionTraining:
-    """torchvision's efficientnet_v2_s, cross-entropy and Adam on one batch of random images."""
+class TorchvisionTraining(Torchvision):
+    """With cross-entropy and Adam."""
 
-    def __init__(self, image_size, batch_size, *, precision, device, layout="channels_last", compiled=False):
-        torch.manual_seed(SEED)
-        self.device = torch.device(device)
-        self.bf16 = precision == "bf16"
-        memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        network = torchvision.models.efficientnet_v2_s(num_classes=CLASSES).to(self.device, memory_format=memory_format)
-        network.train()
+    def __init__(self, image_size, batch_size, **options):
+        super().__init__(image_size, batch_size, **options)
+        self.module.train()
         fused = {"fused": True} if self.device.type == "cuda" else {}
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, **fused)
-        self.network = torch.compile(network, dynamic=False) if compiled else network
-        self.images = torch.randn(batch_size, 3, image_size, image_size, device=self.device).contiguous(
-            memory_format=memory_format
-        )
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=1e-4, **fused)
         self.labels = torch.randint(CLASSES, (batch_size,), device=self.device)
 
     def step(self):

@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "channels_last.h"
 #include "conv_geometry.h"
 #include "cpu/dense.h"
 #include "level_kernels.h"
@@ -31,10 +32,6 @@ const DenseKernels& kernels(const at::Tensor& x, CpuLevel level) {
 /// Values that one multiplication takes at once.
 std::int64_t unit(const at::Tensor& x) {
   return is_half(x) ? 2 : 1;
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 std::int64_t panels(std::int64_t channels, std::int64_t width) {

@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "channels_last.h"
 #include "conv_geometry.h"
 #include "cpu/depthwise.h"
 #include "level_kernels.h"
@@ -23,10 +24,6 @@ namespace {
 /// [C, 1, k, k] to [k * k, C].
 at::Tensor channels_innermost(const at::Tensor& weight) {
   return weight.reshape({weight.size(0), -1}).t().contiguous();
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 /// The positions with all the filter's taps; stride 0 where neighbours do not follow each other evenly.

@@ -96,7 +96,7 @@ namespace {
 at::Tensor any_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                         bool training, bool in_place) {
   if (!has_norm_kernels(x, norm) || (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
-      (!training && wants_gradient(x, norm))) {
+      (!training && wants_gradient({x, norm.weight, norm.bias, residual.x}))) {
     return reference_norm_act(x, norm, activation, residual, training);
   }
   TORCH_CHECK(!residual.keep.defined() || residual.x.defined(), "norm_act: keep without a residual");

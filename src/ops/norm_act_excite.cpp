@@ -203,7 +203,9 @@ namespace {
 
 at::Tensor any_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training,
                                bool in_place) {
-  if (!has_norm_kernels(x, norm) || (!training && wants_gradient(x, norm))) {
+  if (!has_norm_kernels(x, norm) ||
+      (!training && wants_gradient({x, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
+                                    excite.excite_weight, excite.excite_bias}))) {
     return reference_norm_act_excite(x, norm, excite, training);
   }
   const at::Tensor map = channels_last(x);

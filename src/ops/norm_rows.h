@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <numeric>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "effnetv2/ops/norm_act.h"
 
+#include "channels_last.h"
 #include "cpu/norm_act.h"
 
 // What norm_act() and norm_act_excite() share on the CPU.
@@ -23,12 +25,10 @@ const NormActKernels& norm_kernels(const at::Tensor& x);
 /// Whether x, [N, C, H, W], and norm are what the kernels take.
 bool has_norm_kernels(const at::Tensor& x, const Norm& norm);
 
-inline at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-inline bool wants_gradient(const at::Tensor& x, const Norm& norm) {
-  return at::GradMode::is_enabled() && (x.requires_grad() || norm.weight.requires_grad());
+/// Whether a gradient is wanted by one of `tensors`; undefined ones want none.
+inline bool wants_gradient(std::initializer_list<at::Tensor> tensors) {
+  return at::GradMode::is_enabled() &&
+         std::ranges::any_of(tensors, [](const at::Tensor& one) { return one.defined() && one.requires_grad(); });
 }
 
 inline const char* bytes_at(const at::Tensor& x, std::int64_t value) {

@@ -205,6 +205,19 @@ INSTANTIATE_TEST_SUITE_P(Shapes, NormAct, testing::ValuesIn(cases()), [](const a
   return name.str();
 });
 
+TEST(NormActOperation, InEvaluationNoLeafLosesItsGradient) {
+  for (const auto kind : {Kind::residual, Kind::excite}) {
+    const Inputs inputs(Case{2, 16, 3, 3, kind});
+    Inputs leaves = inputs;
+    for (at::Tensor* leaf : leaves.leaves(kind)) {
+      const at::Tensor before = *leaf;
+      *leaf = before.clone().requires_grad_();
+      EXPECT_TRUE(operation(kind, false)(leaves).requires_grad());
+      *leaf = before;
+    }
+  }
+}
+
 TEST(NormActOperation, NaNsAreNotSmoothedOver) {
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     const Case c{4, 16, 4, 4, Kind::silu, dtype};
