@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {
@@ -10,7 +11,7 @@ namespace {
 /// Whether our kernels may stand in for at::conv2d, which casts under autocast. Weights are float32 beside maps of
 /// either type.
 bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
-  return x.device().is_cpu() && weight.device().is_cpu() &&
+  return has_cpu_kernels() && x.device().is_cpu() && weight.device().is_cpu() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
          x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);

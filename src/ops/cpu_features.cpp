@@ -9,12 +9,15 @@
 namespace effnetv2 {
 namespace {
 
-constexpr std::array kLevels{CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16};
+constexpr std::array kLevels{CpuLevel::reference, CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512,
+                             CpuLevel::avx512_bf16};
 
 }  // namespace
 
 std::string to_string(CpuLevel level) {
   switch (level) {
+    case CpuLevel::reference:
+      return "reference";
     case CpuLevel::avx2:
       return "avx2";
     case CpuLevel::avx512:
@@ -53,8 +56,10 @@ CpuLevel cpu_level_from(const char* requested) {
       return std::min(level, detected);
     }
   }
-  throw ConfigError("EFFNETV2_CPU: is \"" + std::string(requested) +
-                    "\", but must be baseline, avx2, avx512 or avx512_bf16; unset it to use what the processor has");
+  throw ConfigError(
+      "EFFNETV2_CPU: is \"" + std::string(requested) +
+      "\", but must be reference, baseline, avx2, avx512 or avx512_bf16; unset it to use what the processor "
+      "has");
 }
 
 namespace {
@@ -70,6 +75,10 @@ CpuLevel cpu_level() {
   return level_in_use();
 }
 
+bool has_cpu_kernels() {
+  return cpu_level() != CpuLevel::reference;
+}
+
 CpuLevelGuard::CpuLevelGuard(CpuLevel level) : before_(cpu_level()) {
   level_in_use() = level;
 }
@@ -81,7 +90,7 @@ CpuLevelGuard::~CpuLevelGuard() {
 std::vector<CpuLevel> supported_cpu_levels() {
   std::vector<CpuLevel> levels;
   for (const CpuLevel level : kLevels) {
-    if (level <= detected_cpu_level()) {
+    if (level > CpuLevel::reference && level <= detected_cpu_level()) {
       levels.push_back(level);
     }
   }

@@ -26,6 +26,7 @@
       case CpuLevel::avx2:                          \
         return avx2::kernels;                       \
       case CpuLevel::baseline:                      \
+      case CpuLevel::reference:                     \
         break;                                      \
     }                                               \
     return baseline::kernels;                       \

@@ -16,7 +16,7 @@ const NormActKernels& norm_kernels(const at::Tensor& x) {
 }
 
 bool has_norm_kernels(const at::Tensor& x, const Norm& norm) {
-  return x.device().is_cpu() && x.dim() == 4 && x.numel() > 0 &&
+  return has_cpu_kernels() && x.device().is_cpu() && x.dim() == 4 && x.numel() > 0 &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && norm.weight.scalar_type() == at::kFloat;
 }
 

@@ -16,7 +16,7 @@ namespace effnetv2 {
 namespace {
 
 bool has_kernel(const at::Tensor& average, const at::Tensor& value) {
-  return average.is_cpu() && average.scalar_type() == at::kFloat && value.is_cpu() &&
+  return has_cpu_kernels() && average.is_cpu() && average.scalar_type() == at::kFloat && value.is_cpu() &&
          value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense() &&
          average.strides() == value.strides();
 }

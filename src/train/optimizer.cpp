@@ -62,7 +62,7 @@ bool same_order(const at::Tensor& a, const at::Tensor& b) {
 }
 
 bool has_kernel(const at::Tensor& value) {
-  const bool device = value.is_cpu() || (value.is_cuda() && cuda_kernels_built());
+  const bool device = (value.is_cpu() && has_cpu_kernels()) || (value.is_cuda() && cuda_kernels_built());
   return device && value.scalar_type() == at::kFloat && value.is_non_overlapping_and_dense();
 }
 

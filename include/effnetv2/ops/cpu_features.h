@@ -5,10 +5,11 @@
 
 namespace effnetv2 {
 
-/// The instruction sets that CPU kernels are compiled for, each a superset of the one before.
-enum class CpuLevel { baseline, avx2, avx512, avx512_bf16 };
+/// The instruction sets that CPU kernels are compiled for, each a superset of the one before; and below them
+/// `reference`, which has no kernels: every operation takes its plain twin in ATen.
+enum class CpuLevel { reference, baseline, avx2, avx512, avx512_bf16 };
 
-/// "baseline", "avx2", "avx512" or "avx512_bf16".
+/// "reference", "baseline", "avx2", "avx512" or "avx512_bf16".
 std::string to_string(CpuLevel level);
 
 /// The widest level that this processor, its operating system and this build support.
@@ -30,10 +31,13 @@ class CpuLevelGuard {
   CpuLevel before_;
 };
 
+/// Whether cpu_level() has kernels: all but `reference`.
+bool has_cpu_kernels();
+
 /// cpu_level() for a given value of the variable; null: not set.
 CpuLevel cpu_level_from(const char* requested);
 
-/// Every level up to the detected one, for tests.
+/// Every level with kernels up to the detected one, for tests.
 std::vector<CpuLevel> supported_cpu_levels();
 
 }  // namespace effnetv2

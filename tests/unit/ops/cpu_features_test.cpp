@@ -12,6 +12,7 @@ TEST(CpuLevel, IsLoweredByNameAndNeverRaised) {
   const CpuLevel detected = detected_cpu_level();
   EXPECT_EQ(cpu_level_from(nullptr), detected);
   EXPECT_EQ(cpu_level_from(""), detected);
+  EXPECT_EQ(cpu_level_from("reference"), CpuLevel::reference);
   EXPECT_EQ(cpu_level_from("baseline"), CpuLevel::baseline);
   EXPECT_EQ(cpu_level_from("avx512_bf16"), detected);
   EXPECT_LE(cpu_level_from("avx512"), CpuLevel::avx512);
