@@ -170,21 +170,22 @@ class Gather {
 void multiply(const DenseMultiply& work, const Gather& gather, std::int64_t images, const DenseKernels& kernel) {
   // what fits half a second-level cache meets one panel after the other
   constexpr std::int64_t kCache = std::int64_t{64} * 1024;
-  const std::int64_t image = std::max<std::int64_t>(1, work.source_image);
-  std::int64_t units = images,
-               block = kernel.tile_rows * std::max<std::int64_t>(1, kCache / (image * kernel.tile_rows));
-  if (gather.in_rows) {
-    units = images * work.positions;
-    block = std::max<std::int64_t>(1, kCache * work.positions / image);
+  const std::int64_t threads = at::get_num_threads();
+  const std::int64_t units = gather.in_rows ? images * work.positions : images;
+  const std::int64_t alike = gather.in_rows ? 1 : kernel.tile_rows;  // units that one tile takes
+  std::int64_t blocks = panels(images * work.source_image, kCache);
+  if (units >= threads * 4 * alike) {  // else the panels are what is shared out
+    blocks = panels(blocks, threads) * threads;
   }
   const std::int64_t across = panels(work.columns, kernel.panel_columns);
-  const std::int64_t threads = at::get_num_threads();
-  block = std::max<std::int64_t>(1, std::min(block, units / threads));
+  const auto begin_of = [&](std::int64_t block) {
+    return block == blocks ? units : units * block / blocks / alike * alike;
+  };
   const auto run = gather.in_rows ? kernel.multiply_rows : kernel.multiply_images;
-  at::parallel_for(0, panels(units, block) * across, 1, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, blocks * across, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t first = task / across * block;
-      run(work, first, std::min(units, first + block), task % across);
+      const std::int64_t block = task / across;
+      run(work, begin_of(block), begin_of(block + 1), task % across);
     }
   });
 }
@@ -203,57 +204,6 @@ at::Tensor pack_filter(const at::Tensor& weight, const Shape& s, std::int64_t de
   });
   return packed;
 }
-
-/// [images, positions, channels] to panels [panels, positions, steps, width].
-at::Tensor pack_channels(const at::Tensor& values, std::int64_t images, std::int64_t positions, std::int64_t channels,
-                         std::int64_t width, const DenseKernels& kernel) {
-  const std::int64_t steps = (images + unit(values) - 1) / unit(values);
-  at::Tensor packed = at::empty({panels(channels, width), positions, steps, width}, at::kFloat);  // or as wide a pair
-  const void* from = values.data_ptr();
-  void* to = packed.data_ptr();
-  constexpr std::int64_t kGrain = 16384;
-  at::parallel_for(0, steps, std::max<std::int64_t>(1, kGrain / (positions * channels)),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     kernel.pack_channels(from, images, positions, channels, width, begin, end, to);
-                   });
-  return packed;
-}
-
-/// The sums of the gradient by each tap: in chunks short enough for the caches and for the rounding of a sum.
-struct Runs {
-  std::vector<DenseRun> runs;
-  std::vector<std::int64_t> first{0};
-  std::int64_t chunks = 0;
-
-  /// `steps`: images, or pairs of them.
-  Runs(const Shape& s, std::int64_t steps) {
-    constexpr std::int64_t kSteps = 512;
-    const auto rows = forward_taps(s.height, s.kernel, s.stride, s.padding);
-    const auto columns = forward_taps(s.width, s.kernel, s.stride, s.padding);
-    const std::int64_t positions = s.output_height * s.output_width;
-    const std::int64_t positions_at_once = std::max<std::int64_t>(1, kSteps / std::max<std::int64_t>(1, steps));
-    const std::int64_t images_at_once = std::min(steps, kSteps);
-    for (std::int64_t position = 0; position < positions; position += positions_at_once) {
-      const std::int64_t last = std::min(positions, position + positions_at_once);
-      for (std::int64_t image = 0; image < steps; image += images_at_once) {
-        const std::int64_t images = std::min(images_at_once, steps - image);
-        for (std::int64_t tap = 0; tap < s.kernel * s.kernel; ++tap) {
-          for (std::int64_t p = position; p < last; ++p) {
-            const std::int64_t i = tap / s.kernel - rows[p / s.output_width].tap;
-            const std::int64_t j = tap % s.kernel - columns[p % s.output_width].tap;
-            if (i >= 0 && i < rows[p / s.output_width].count && j >= 0 && j < columns[p % s.output_width].count) {
-              const std::int64_t source =
-                  (rows[p / s.output_width].source + i) * s.width + columns[p % s.output_width].source + j;
-              runs.push_back({p * steps + image, source * steps + image, images});
-            }
-          }
-          first.push_back(static_cast<std::int64_t>(runs.size()));
-        }
-        ++chunks;
-      }
-    }
-  }
-};
 
 struct DenseFunction : torch::autograd::Function<DenseFunction> {
   /// `bias` holds one tensor or none.
@@ -385,45 +335,6 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
             gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size, nullptr,
             result.data_ptr()},
            gather, s.images, kernel);
-  return result;
-}
-
-at::Tensor dense_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
-                             std::int64_t padding, CpuLevel level) {
-  EFFNETV2_RECORD("conv_grad_weight", grad, x, weight);
-  const DenseKernels& kernel = kernels(x, level);
-  const Shape s(x, weight, stride, padding);
-  at::Tensor result = at::empty(weight.sizes(), weight.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
-  if (s.images == 0) {
-    return result.zero_();
-  }
-  const std::int64_t taps = s.kernel * s.kernel;
-  const std::int64_t outputs = s.output_height * s.output_width;
-  const at::Tensor rows = pack_channels(channels_last(grad), s.images, outputs, s.outputs, kernel.tile_rows, kernel);
-  const at::Tensor columns =
-      pack_channels(channels_last(x), s.images, s.height * s.width, s.channels, kernel.panel_columns, kernel);
-  const Runs runs(s, columns.size(2));
-  const DenseReduce reduce{s.outputs,
-                           s.channels,
-                           taps,
-                           runs.chunks,
-                           runs.runs.data(),
-                           runs.first.data(),
-                           rows.data_ptr(),
-                           rows.stride(0),
-                           columns.data_ptr(),
-                           columns.stride(0),
-                           result.data_ptr<float>()};
-  // enough tasks to keep all threads busy, and few enough to use what each has read
-  constexpr std::int64_t kTasks = 16;
-  const std::int64_t down = rows.size(0), across = columns.size(0);
-  const std::int64_t groups = std::clamp<std::int64_t>(kTasks / across, 1, down);
-  at::parallel_for(0, groups * across, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t group = task % groups;
-      kernel.reduce(reduce, down * group / groups, down * (group + 1) / groups, task / groups);
-    }
-  });
   return result;
 }
 

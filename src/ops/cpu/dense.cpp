@@ -3,86 +3,10 @@
 #include <array>
 #include <utility>
 
-#include "values.h"
+#include "tile.h"
 
 namespace effnetv2::EFFNETV2_CPU_LEVEL {
 namespace {
-
-using std::int64_t;
-
-constexpr int kVectors = 2;
-constexpr int kColumns = kVectors * kLanes;
-/// Accumulators take most of the registers: 12 of 16, or 24 of 32.
-constexpr int kRows = kLanes == 16 ? 12 : 6;
-
-struct Floats {
-  using Unit = float;
-  using Register = Vector;
-  using Result = float;
-  static constexpr int kWidth = 1;  ///< values of a unit
-
-  static Vector add(Vector sum, Unit value, Register values) { return sum + value * values; }
-};
-
-#if defined(__AVX512BF16__)
-struct Pairs {
-  using Unit = std::uint32_t;
-  using Register = IntVector;
-  using Result = BFloat16;
-  static constexpr int kWidth = 2;
-
-  static Vector add(Vector sum, Unit value, Register values) {
-    return same_bits<Vector>(_mm512_dpbf16_ps(same_bits<__m512>(sum), same_bits<__m512bh>(IntVector{} + value),
-                                              same_bits<__m512bh>(values)));
-  }
-  static Unit pair(BFloat16 low, BFloat16 high) { return low.bits | static_cast<Unit>(high.bits) << 16; }
-  static Unit pair(float low, float high) {
-    BFloat16 halves[2];
-    store_value(&halves[0], low);
-    store_value(&halves[1], high);
-    return pair(halves[0], halves[1]);
-  }
-};
-#endif
-
-template <typename R>
-inline R load_register(const void* from) {
-  R value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return value;
-}
-
-inline int64_t min(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-/// The tile's rows of one panel to `result`, of which `columns` exist.
-template <int rows, int vectors, typename T>
-inline void store_tile(const Vector (&sum)[rows][vectors], T* result, int64_t stride, int64_t columns) {
-  if (columns >= vectors * kLanes) {
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) {
-        store_value(result + r * stride + v * kLanes, sum[r][v]);
-      }
-    }
-    return;
-  }
-  float whole[rows][vectors * kLanes];
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) {
-      store(whole[r] + v * kLanes, sum[r][v]);
-    }
-  }
-  for (int r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < columns; ++j) {
-      store_value(result + r * stride + j, whole[r][j]);
-    }
-  }
-}
 
 template <typename A, int rows, int vectors>
 void multiply_tile(const DenseMultiply& a, const DensePosition& position, const typename A::Unit* source,
@@ -133,6 +57,16 @@ constexpr std::array<MultiplyTile<A>, sizeof...(rows)> multiply_tiles(std::integ
 template <typename A, int vectors>
 constexpr auto kMultiplyTile = multiply_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
 
+/// Asks for the next tile's rows, which follow this one's: of many short streams the processor guesses none. The last
+/// of several taps is the one whose row was not met before.
+template <typename Unit>
+inline void prefetch_rows(const Unit* source, int64_t units) {
+  constexpr int64_t kLine = 64 / sizeof(Unit);
+  for (int64_t at = 0; at < units; at += kLine) {
+    __builtin_prefetch(source + at);
+  }
+}
+
 /// What is the same for all tiles of one panel.
 template <typename A>
 struct Panel {
@@ -162,6 +96,10 @@ struct Panel {
       const int64_t left = count - row;
       // a short last tile leaves the multipliers idle: share out what is left
       rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
+      if (first == 0 && (position.length > 1 || a.positions == 1)) {
+        prefetch_rows(source + a.tap[position.first + position.count - 1].source + (row + rows) * source_step,
+                      kRows * source_step);
+      }
       tiles[static_cast<std::size_t>(rows - 1)](a, position, source + row * source_step, source_step, panel, bias,
                                                 result + row * result_step, result_step, columns);
     }
@@ -188,80 +126,6 @@ void multiply_rows(const DenseMultiply& a, int64_t begin, int64_t end, int64_t i
   for (int64_t unit = begin; unit < end; ++unit) {
     const DensePosition& position = a.position[unit % a.positions];
     panel.multiply(position, unit / a.positions, position.length, position.source_step, position.result_step);
-  }
-}
-
-template <typename A, int rows, int vectors>
-void reduce_tile(const DenseRun* run, const DenseRun* end, const typename A::Unit* row_panel,
-                 const typename A::Unit* column_panel, bool first, float* result, int64_t stride, int64_t columns) {
-  Vector sum[rows][vectors] = {};
-  for (; run != end; ++run) {
-    const auto* g = row_panel + run->rows * kRows;
-    const auto* x = column_panel + run->columns * kColumns;
-    for (int64_t n = 0; n < run->count; ++n) {
-      typename A::Register source[vectors];
-#pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) {
-        source[v] = load_register<typename A::Register>(x + v * kLanes);
-      }
-#pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; ++v) {
-          sum[r][v] = A::add(sum[r][v], g[r], source[v]);
-        }
-      }
-      g += kRows;
-      x += kColumns;
-    }
-  }
-  if (!first) {
-    const bool whole = columns >= vectors * kLanes;
-    float before[rows][vectors * kLanes] = {};
-    for (int r = 0; !whole && r < rows; ++r) {
-      for (int64_t j = 0; j < columns; ++j) {
-        before[r][j] = result[r * stride + j];
-      }
-    }
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) {
-        sum[r][v] += load<Vector>((whole ? result + r * stride : before[r]) + v * kLanes);
-      }
-    }
-  }
-  store_tile(sum, result, stride, columns);
-}
-
-template <typename A>
-using ReduceTile = void (*)(const DenseRun*, const DenseRun*, const typename A::Unit*, const typename A::Unit*, bool,
-                            float*, int64_t, int64_t);
-template <typename A, int vectors, int... rows>
-constexpr std::array<ReduceTile<A>, sizeof...(rows)> reduce_tiles(std::integer_sequence<int, rows...>) {
-  return {reduce_tile<A, rows + 1, vectors>...};
-}
-template <typename A, int vectors>
-constexpr auto kReduceTile = reduce_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
-
-template <typename A>
-void reduce(const DenseReduce& a, int64_t begin, int64_t end, int64_t column_panel) {
-  const auto* x = static_cast<const typename A::Unit*>(a.column_panels) + column_panel * a.column_panel_size;
-  const int64_t column = column_panel * kColumns;
-  const int64_t columns = min(kColumns, a.columns - column);
-  const auto& tiles = columns > kLanes ? kReduceTile<A, kVectors> : kReduceTile<A, 1>;
-  for (int64_t chunk = 0; chunk < a.chunks; ++chunk) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-      const auto* g = static_cast<const typename A::Unit*>(a.row_panels) + panel * a.row_panel_size;
-      const int64_t row = panel * kRows;
-      const int64_t rows = min(kRows, a.rows - row);
-      for (int64_t tap = 0; tap < a.taps; ++tap) {
-        const int64_t* runs = a.first_run + chunk * a.taps + tap;
-        tiles[static_cast<std::size_t>(rows - 1)](a.run + runs[0], a.run + runs[1], g, x, chunk == 0,
-                                                  a.result + (row * a.taps + tap) * a.columns + column,
-                                                  a.taps * a.columns, columns);
-      }
-    }
   }
 }
 
@@ -314,63 +178,9 @@ void pack_straight(const float* filter, int64_t depth, int64_t taps, int64_t col
   }
 }
 
-/// The first `exist` of `width` channels of one step, then zeros. `second` is the other image of a pair, or null.
-template <typename A>
-inline void copy_step(const typename A::Result* first, const typename A::Result* second, int64_t exist, int64_t width,
-                      typename A::Unit* to) {
-  if constexpr (A::kWidth == 1) {
-    for (int64_t j = 0; j < exist; ++j) {
-      to[j] = first[j];
-    }
-  } else {
-    for (int64_t j = 0; j < exist; ++j) {
-      to[j] = A::pair(first[j], second != nullptr ? second[j] : typename A::Result{});
-    }
-  }
-  for (int64_t j = exist; j < width; ++j) {
-    to[j] = typename A::Unit{};
-  }
-}
-
-template <typename A, int width>
-void pack_width(const typename A::Result* values, int64_t images, int64_t positions, int64_t channels, int64_t begin,
-                int64_t end, typename A::Unit* panels) {
-  const int64_t steps = (images + A::kWidth - 1) / A::kWidth;
-  const int64_t panel = positions * steps * width;
-  for (int64_t step = begin; step < end; ++step) {
-    for (int64_t position = 0; position < positions; ++position) {
-      const int64_t image = step * A::kWidth;
-      const auto* first = values + (image * positions + position) * channels;
-      const auto* second = A::kWidth > 1 && image + 1 < images ? first + positions * channels : nullptr;
-      auto* to = panels + (position * steps + step) * width;
-      int64_t c = 0;
-      for (; c + width <= channels; c += width) {
-        copy_step<A>(first + c, second != nullptr ? second + c : nullptr, width, width, to);
-        to += panel;
-      }
-      if (c < channels) {
-        copy_step<A>(first + c, second != nullptr ? second + c : nullptr, channels - c, width, to);
-      }
-    }
-  }
-}
-
-template <typename A>
-void pack_channels(const void* values_, int64_t images, int64_t positions, int64_t channels, int64_t width,
-                   int64_t begin, int64_t end, void* panels_) {
-  const auto* values = static_cast<const typename A::Result*>(values_);
-  auto* panels = static_cast<typename A::Unit*>(panels_);
-  if (width == kColumns) {
-    pack_width<A, kColumns>(values, images, positions, channels, begin, end, panels);
-  } else {
-    pack_width<A, kRows>(values, images, positions, channels, begin, end, panels);
-  }
-}
-
 template <typename A>
 constexpr DenseKernels kernels_of() {
-  return {kColumns,         kRows,    pack_transposed<A>, pack_straight<A>, pack_channels<A>, multiply_images<A>,
-          multiply_rows<A>, reduce<A>};
+  return {kColumns, kRows, pack_transposed<A>, pack_straight<A>, multiply_images<A>, multiply_rows<A>};
 }
 
 }  // namespace

@@ -42,29 +42,6 @@ struct DenseMultiply {
   void* result;             ///< float32, or bfloat16 where that is multiplied
 };
 
-/// Steps [begin, begin + count) of a sum over positions and images, from `rows` on in the packed gradient and from
-/// `columns` on in the packed source; both in steps, of one image or of a pair.
-struct DenseRun {
-  std::int64_t rows;
-  std::int64_t columns;
-  std::int64_t count;
-};
-
-/// result[row, tap, column] = sum over a tap's runs of rows * columns: the gradient by the filter.
-struct DenseReduce {
-  std::int64_t rows;     ///< channels of the gradient
-  std::int64_t columns;  ///< channels of the source
-  std::int64_t taps;
-  std::int64_t chunks;
-  const DenseRun* run;
-  const std::int64_t* first_run;  ///< [chunks * taps + 1]: the runs of each chunk and tap
-  const void* row_panels;         ///< from pack_channels
-  std::int64_t row_panel_size;
-  const void* column_panels;
-  std::int64_t column_panel_size;
-  float* result;  ///< [rows, taps, columns]
-};
-
 struct DenseKernels {
   std::int64_t panel_columns;  ///< channels of a panel that fill whole registers
   std::int64_t tile_rows;      ///< of a register tile
@@ -77,17 +54,10 @@ struct DenseKernels {
   /// Filter [depth, taps, columns] to one panel [taps, depth, panel_columns].
   void (*pack_straight)(const float* filter, std::int64_t depth, std::int64_t taps, std::int64_t columns,
                         std::int64_t first, void* panel);
-  /// Steps [begin, end) of [images, positions, channels] to panels [panels, positions, steps, width]; zeros behind
-  /// the last channel and, for pairs, the last image.
-  void (*pack_channels)(const void* values, std::int64_t images, std::int64_t positions, std::int64_t channels,
-                        std::int64_t width, std::int64_t begin, std::int64_t end, void* panels);
   /// Images [begin, end), one panel: tiles across images, for positions of length 1.
   void (*multiply_images)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
   /// Rows of positions [begin, end), counted through all images, one panel: tiles along them.
   void (*multiply_rows)(const DenseMultiply&, std::int64_t begin, std::int64_t end, std::int64_t panel);
-  /// Panels of rows [begin, end) by one of columns, all taps. What a chunk reads of the columns stays in the caches
-  /// while the rows pass by.
-  void (*reduce)(const DenseReduce&, std::int64_t begin, std::int64_t end, std::int64_t column_panel);
 };
 
 }  // namespace effnetv2

@@ -253,8 +253,20 @@ inline void reduce_row(const DepthwiseReduce& a, Taps rows, Steps step, const T*
   }
 }
 
+/// Asks for `count` channels of each of `width` positions, which lie too far apart for the processor to guess.
+template <typename T>
+inline void prefetch_row(const T* row, int64_t width, int64_t channels, int64_t count) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t x = 0; x < width; ++x) {
+    for (int64_t c = 0; c < count; c += kLine) {
+      __builtin_prefetch(row + x * channels + c);
+    }
+  }
+}
+
 template <typename T, int kernel, int stride>
 void reduce(const DepthwiseReduce& a, int64_t begin, int64_t end, int64_t first, int64_t last, float* sums) {
+  constexpr int64_t kAhead = 4;  // rows
   constexpr int kWide = 4;
   const int64_t channels = a.channels;
   const Steps step{a.source_width * channels, channels, a.kernel * channels, channels};
@@ -263,6 +275,8 @@ void reduce(const DepthwiseReduce& a, int64_t begin, int64_t end, int64_t first,
     const T* source =
         static_cast<const T*>(a.source) + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
     const T* grad = static_cast<const T*>(a.grad) + row * a.width * channels;
+    prefetch_row(grad + kAhead * a.width * channels + first, a.width, channels, last - first);
+    prefetch_row(source + kAhead * step.source_row + first, a.source_width, channels, last - first);
     int64_t c = first;
     for (; c + kWide * kLanes <= last; c += kWide * kLanes) {
       reduce_row<T, Vector, kWide, kernel, stride>(a, rows, step, source + c, grad + c, sums + c);

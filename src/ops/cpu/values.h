@@ -60,6 +60,22 @@ inline V load_value(const BFloat16* from) {
   }
 }
 
+/// The first `count` floats, which may be none or more than a register holds, and zeros.
+inline Vector load_some(const float* from, std::int64_t count) {
+  if (count >= kLanes) {
+    return load<Vector>(from);
+  }
+#if defined(__AVX512F__)
+  return same_bits<Vector>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << (count > 0 ? count : 0)) - 1u), from));
+#else
+  Vector value{};
+  for (std::int64_t i = 0; i < count; ++i) {
+    value[i] = from[i];
+  }
+  return value;
+#endif
+}
+
 template <typename V>
 inline void store_value(float* to, V value) {
   store(to, value);
