@@ -8,6 +8,15 @@
 namespace effnetv2::EFFNETV2_CPU_LEVEL {
 namespace {
 
+/// Asks for `units` from `source` on, which the processor does not guess: it meets too many short streams.
+template <typename Unit>
+inline void prefetch(const Unit* source, int64_t units) {
+  constexpr int64_t kLine = 64 / sizeof(Unit);
+  for (int64_t at = 0; at < units; at += kLine) {
+    __builtin_prefetch(source + at);
+  }
+}
+
 template <typename A, int rows, int vectors>
 void multiply_tile(const DenseMultiply& a, const DensePosition& position, const typename A::Unit* source,
                    int64_t stride, const typename A::Unit* panel, const float* bias, typename A::Result* result,
@@ -57,16 +66,6 @@ constexpr std::array<MultiplyTile<A>, sizeof...(rows)> multiply_tiles(std::integ
 template <typename A, int vectors>
 constexpr auto kMultiplyTile = multiply_tiles<A, vectors>(std::make_integer_sequence<int, kRows>());
 
-/// Asks for the next tile's rows, which follow this one's: of many short streams the processor guesses none. The last
-/// of several taps is the one whose row was not met before.
-template <typename Unit>
-inline void prefetch_rows(const Unit* source, int64_t units) {
-  constexpr int64_t kLine = 64 / sizeof(Unit);
-  for (int64_t at = 0; at < units; at += kLine) {
-    __builtin_prefetch(source + at);
-  }
-}
-
 /// What is the same for all tiles of one panel.
 template <typename A>
 struct Panel {
@@ -96,9 +95,10 @@ struct Panel {
       const int64_t left = count - row;
       // a short last tile leaves the multipliers idle: share out what is left
       rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
+      // the next tile's rows; the last of several taps is the one whose row was not met before
       if (first == 0 && (position.length > 1 || a.positions == 1)) {
-        prefetch_rows(source + a.tap[position.first + position.count - 1].source + (row + rows) * source_step,
-                      kRows * source_step);
+        prefetch(source + a.tap[position.first + position.count - 1].source + (row + rows) * source_step,
+                 kRows * source_step);
       }
       tiles[static_cast<std::size_t>(rows - 1)](a, position, source + row * source_step, source_step, panel, bias,
                                                 result + row * result_step, result_step, columns);
@@ -148,6 +148,7 @@ void pack_transposed(const float* filter, int64_t depth, int64_t columns, int64_
     const int64_t end = min(depth, begin + kBlock);
     for (int64_t j = 0; j < exist; ++j) {
       const float* from = filter + (first + j) * depth;
+      prefetch(from + end, kBlock);
       for (int64_t k = begin; k < end; k += A::kWidth) {
         panel[k / A::kWidth * kColumns + j] = filter_unit<A>(from + k, 1);
       }
@@ -167,6 +168,8 @@ void pack_straight(const float* filter, int64_t depth, int64_t taps, int64_t col
   for (int64_t tap = 0; tap < taps; ++tap) {
     for (int64_t k = 0; k < depth; k += A::kWidth) {
       const float* from = filter + (k * taps + tap) * columns + first;
+      constexpr int64_t kAhead = 16;
+      prefetch(from + kAhead * taps * columns, kColumns);
       for (int64_t j = 0; j < exist; ++j) {
         to[j] = filter_unit<A>(from + j, taps * columns);
       }

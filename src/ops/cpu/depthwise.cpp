@@ -104,6 +104,17 @@ inline void gather_row(const DepthwiseGather& a, Taps rows, Steps step, const T*
   }
 }
 
+/// Asks for `count` channels of each of `width` positions, which lie too far apart for the processor to guess.
+template <typename T>
+inline void prefetch_row(const T* row, int64_t width, int64_t channels, int64_t count) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t x = 0; x < width; ++x) {
+    for (int64_t c = 0; c < count; c += kLine) {
+      __builtin_prefetch(row + x * channels + c);
+    }
+  }
+}
+
 template <typename T, int kernel, int stride>
 void gather(const DepthwiseGather& a, int64_t begin, int64_t end) {
   constexpr int kWide = 4;
@@ -114,6 +125,7 @@ void gather(const DepthwiseGather& a, int64_t begin, int64_t end) {
     const T* source =
         static_cast<const T*>(a.source) + (row / a.height * a.source_height + rows.source) * a.source_width * channels;
     T* result = static_cast<T*>(a.result) + row * a.width * channels;
+    prefetch_row(source + (rows.count + 1) * step.source_row, a.source_width, channels, channels);
     int64_t c = 0;
     for (; c + kWide * kLanes <= channels; c += kWide * kLanes) {
       gather_row<T, Vector, kWide, kernel, stride>(a, rows, step, source + c, a.filter + c, result + c);
@@ -250,17 +262,6 @@ inline void reduce_row(const DepthwiseReduce& a, Taps rows, Steps step, const T*
     }
     reduce_position<T, V, count>(rows.count, columns.count, step, x, g, sums + columns.tap * channels);
     ++column;
-  }
-}
-
-/// Asks for `count` channels of each of `width` positions, which lie too far apart for the processor to guess.
-template <typename T>
-inline void prefetch_row(const T* row, int64_t width, int64_t channels, int64_t count) {
-  constexpr int64_t kLine = 64 / sizeof(T);
-  for (int64_t x = 0; x < width; ++x) {
-    for (int64_t c = 0; c < count; c += kLine) {
-      __builtin_prefetch(row + x * channels + c);
-    }
   }
 }
 

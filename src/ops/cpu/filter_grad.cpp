@@ -119,6 +119,8 @@ void put_together(const FilterGradLine& line, const BFloat16* grad, int64_t step
       pairs = _mm512_or_si512(pairs, _mm512_slli_epi32(load(from + step), 16));
     }
     _mm512_storeu_si512(to, pairs);
+    __builtin_prefetch(from + 2 * kAhead * step);
+    __builtin_prefetch(from + (2 * kAhead + 1) * step);
     from += 2 * step;
     to += kRows;
   }
