@@ -2,13 +2,13 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
-#include <thread>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
@@ -32,10 +32,7 @@ struct Options {
   bool json = false;
   CommonOptions common;
 
-  int workers() const {
-    const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
-    return static_cast<int>(common.threads.value_or(cores));
-  }
+  int workers() const { return static_cast<int>(common.threads.value_or(usable_cores())); }
 };
 
 /// Runs `work` with a progress bar and hands what it gives to `print`, unless a signal ended it early: then 130.

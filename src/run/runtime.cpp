@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
-#include <thread>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -14,15 +13,12 @@
 #endif
 
 #include "effnetv2/config/config.h"
+#include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {
 namespace {
-
-int cores() {
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
 
 std::string resolve_device(const std::string& device) {
   if (device == "cpu") {
@@ -70,7 +66,7 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
   config.device = resolve_device(config.device);
   config.precision = resolved_precision(config, use);
   if (!config.threads) {
-    config.threads = cores();
+    config.threads = usable_cores();
   }
   validate(config);  // a rule can turn on what "auto" became
   return config;
@@ -78,7 +74,7 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
 
 void apply_runtime(const ExperimentConfig& config) {
   keep_freed_memory();
-  at::set_num_threads(static_cast<int>(config.threads.value_or(cores())));
+  at::set_num_threads(static_cast<int>(config.threads.value_or(usable_cores())));
   if (config.device == "cpu") {
     return;  // the rest is of cards
   }
@@ -100,7 +96,7 @@ int loader_workers(const DataConfig& config, bool cached) {
     return static_cast<int>(*config.workers);
   }
   const bool ready = cached && config.augment.flip == 0.0 && !config.augment.random_resized_crop;
-  return ready ? 0 : std::clamp(cores(), 1, 8);
+  return ready ? 0 : std::clamp(usable_cores(), 1, 8);
 }
 
 }  // namespace effnetv2

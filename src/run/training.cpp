@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "effnetv2/config/config.h"
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
@@ -250,9 +251,11 @@ class TrainingRun {
     metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep);
     const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
     log_->info(dir_->path().string() + ": " + std::string(saved ? "going on with" : "starting") + " \"" + config_.name +
-               "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads; " +
-               std::to_string(listing_.classes.size()) + " classes, " + count(listing_.train.size()) + " training, " +
-               count(listing_.val.size()) + " validation, " + count(listing_.test.size()) + " test images");
+               "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads, " +
+               std::string(name_of(config_.precision)) + "; " + std::to_string(listing_.classes.size()) + " classes, " +
+               count(listing_.train.size()) + " training, " + count(listing_.val.size()) + " validation, " +
+               count(listing_.test.size()) + " test images");
+    tell_of_bf16();
     if (config_.train.freeze != "none") {
       const auto& until = config_.train.unfreeze_at_epoch;
       log_->info("train.freeze: \"" + config_.train.freeze + "\" does not learn" +
@@ -296,6 +299,19 @@ class TrainingRun {
     };
     hooks.on_epoch = [this](const EpochRow& row, bool improved) { end_epoch(row, improved); };
     return hooks;
+  }
+
+  /// On a CPU, what the choice of arithmetic costs there.
+  void tell_of_bf16() const {
+    const bool multiplies = cpu_level() == CpuLevel::avx512_bf16;
+    if (config_.device == "cpu" && asked_precision_ == Precision::automatic && multiplies) {
+      log_->info(
+          "this processor multiplies bfloat16: with precision \"bf16\" an epoch takes about half to two thirds of "
+          "the time");
+    }
+    if (config_.device == "cpu" && config_.precision == Precision::bf16 && !multiplies) {
+      log_->warn("precision: this processor has no AVX512_BF16, so that \"bf16\" gains nothing over \"fp32\"");
+    }
   }
 
   void end_epoch(const EpochRow& row, bool improved) {
