@@ -85,8 +85,11 @@ std::optional<Image> decode_jpeg(std::string_view bytes, const Reduction& reduct
   if (!data) {
     return std::nullopt;
   }
-  const int eighths = std::clamp(reduction(frame->width, frame->height), 1, 8);
   JpegScan scan(*frame, std::move(*data));
+  if (!scan.may_hold_all()) {
+    return std::nullopt;
+  }
+  const int eighths = std::clamp(reduction(frame->width, frame->height), 1, 8);
   std::vector<ComponentDecoder> components;
   std::vector<CoefficientRows> rows;
   for (const JpegComponent& component : frame->components) {

@@ -87,6 +87,15 @@ JpegScan::JpegScan(const JpegFrame& frame, EntropyData data)
   }
 }
 
+bool JpegScan::may_hold_all() const {
+  constexpr std::int64_t kFewestBits = 2;  // of a block: a code for its mean and one for its end
+  std::int64_t blocks = 0;
+  for (const Channel& channel : channels_) {
+    blocks += channel.horizontal * channel.vertical;
+  }
+  return mcus_across_ * mcus_down_ * blocks * kFewestBits <= static_cast<std::int64_t>(data_.ends.back()) * 8;
+}
+
 bool JpegScan::segment_is_used_up() const {
   const auto end = static_cast<std::int64_t>(data_.ends[segment_ - 1]) * 8;
   const std::int64_t left = end - bits_.position(data_.bytes.get());

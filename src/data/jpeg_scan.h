@@ -50,7 +50,8 @@ class JpegScan {
   /// The next row, one CoefficientRows per component; false: damaged.
   bool read_row(std::vector<CoefficientRows>& rows);
   std::int64_t mcus_across() const { return mcus_across_; }
-  std::int64_t mcus_down() const { return mcus_down_; }
+  /// False if there is less data than so many blocks take at least: a header may promise anything.
+  bool may_hold_all() const;
   /// True if nothing is left after the last row.
   bool at_end() const { return segment_ == data_.ends.size() && segment_is_used_up(); }
 

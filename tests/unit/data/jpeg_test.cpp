@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -285,10 +286,13 @@ TEST(Jpeg, DamageGivesNothingOrAPictureOfTheRightSize) {
   }
 }
 
-TEST(Jpeg, TooManyPixelsAreNotTriedAt) {
-  std::string bytes = write_jpeg(waves(8, 8));
-  bytes.replace(bytes.find("\xFF\xC0") + 5, 4, "\x75\x30\x75\x30");
-  EXPECT_FALSE(decode_at(bytes, 8));
+TEST(Jpeg, MorePixelsThanTheDataCanHoldAreNotTriedAt) {
+  const auto refuse = [](auto, auto) -> int { throw std::logic_error("asked for a size"); };
+  for (const char* size : {"\x75\x30\x75\x30", "\x30\x39\x30\x39"}) {  // the second is within kMaxPixels
+    std::string bytes = write_jpeg(waves(8, 8));
+    bytes.replace(bytes.find("\xFF\xC0") + 5, 4, size);
+    EXPECT_FALSE(decode_jpeg(bytes, refuse));
+  }
 }
 
 }  // namespace
