@@ -1,6 +1,7 @@
 #include "effnetv2/data/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -74,34 +75,48 @@ Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
   return taps;
 }
 
-/// Pixels of 3 bytes from `from`, a multiple of 3 bytes apart from each other in `to`, and back: with a fourth byte
-/// where that is not behind the row.
-void copy_pixels(const std::uint8_t* from, std::ptrdiff_t from_step, std::uint8_t* to, std::ptrdiff_t to_step,
-                 std::int64_t count) {
-  for (; count > 1; --count, from += from_step, to += to_step) {
-    std::memcpy(to, from, 4);
+constexpr std::ptrdiff_t kTogether = 4;  // rows
+
+/// Pixels of `count` columns of kTogether rows: RGB and one byte more each, those of a column beside each other.
+void interleave(const std::array<const std::uint8_t*, kTogether>& rows, std::ptrdiff_t count, std::uint8_t* to) {
+  const auto column = [&](std::ptrdiff_t x, std::size_t bytes) {
+    for (std::size_t row = 0; row < kTogether; ++row) {
+      std::memcpy(to + 4 * (kTogether * x + static_cast<std::ptrdiff_t>(row)), rows[row] + 3 * x, bytes);
+    }
+  };
+  for (std::ptrdiff_t x = 0; x < count - 1; ++x) {
+    column(x, 4);
   }
-  std::memcpy(to, from, 3);
+  column(count - 1, 3);  // the picture may end here
+}
+
+/// One row out of what interleave() makes, which begins at `from`.
+void take_row(const std::uint8_t* from, std::ptrdiff_t count, std::uint8_t* to) {
+  for (std::ptrdiff_t x = 0; x < count - 1; ++x) {
+    std::memcpy(to + 3 * x, from + 4 * kTogether * x, 4);
+  }
+  std::memcpy(to + 3 * (count - 1), from + 4 * kTogether * (count - 1), 3);
 }
 
 /// Rows [first_row, last_row) of `in`, each resampled to as many pixels as there are positions.
 Image resample_rows(const Image& in, const Taps& taps, std::int64_t first_row, std::int64_t last_row) {
   const ResizeKernels& kernels = kResizeKernels_at(cpu_level());
-  constexpr std::int64_t kTogether = 4;
   const auto width = static_cast<std::int64_t>(taps.positions.size());
   Image out(width, last_row - first_row);
   std::vector<std::uint8_t> from(static_cast<std::size_t>(in.width * 4 * kTogether));
   std::vector<std::int32_t> wide(from.size());
   std::vector<std::uint8_t> to(static_cast<std::size_t>(width * 4 * kTogether));
   for (auto y = first_row; y < last_row; y += kTogether) {
-    const auto rows = std::min(kTogether, last_row - y);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      copy_pixels(in.pixels.data() + (y + row) * in.width * 3, 3, from.data() + 4 * row, 4 * kTogether, in.width);
+    std::array<const std::uint8_t*, kTogether> rows{};
+    for (std::size_t row = 0; row < kTogether; ++row) {
+      // those behind the last are not taken
+      rows[row] = in.pixels.data() + std::min(y + static_cast<std::int64_t>(row), last_row - 1) * in.width * 3;
     }
+    interleave(rows, in.width, from.data());
     kernels.widen(from.data(), std::ssize(from), wide.data());
     kernels.rows(taps.positions.data(), width, wide.data(), to.data());
-    for (std::int64_t row = 0; row < rows; ++row) {
-      copy_pixels(to.data() + 4 * row, 4 * kTogether, out.pixels.data() + (y - first_row + row) * width * 3, 3, width);
+    for (std::int64_t row = 0; row < std::min(kTogether, last_row - y); ++row) {
+      take_row(to.data() + 4 * row, width, out.pixels.data() + (y - first_row + row) * width * 3);
     }
   }
   return out;
