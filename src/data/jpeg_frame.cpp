@@ -90,7 +90,7 @@ class FrameReader {
       const int kind = segment.byte();
       const int bytes = 1 + (kind >> 4);
       const auto table = static_cast<std::size_t>(kind & 15);
-      if (bytes > 2 || table >= tables_.size() || segment.left() < static_cast<std::size_t>(64 * bytes)) {
+      if (bytes > 2 || table >= tables_.size() || segment.left() < 64 * static_cast<std::size_t>(bytes)) {
         return false;
       }
       for (auto& value : tables_[table]) {

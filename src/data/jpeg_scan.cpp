@@ -25,7 +25,7 @@ std::size_t zigzag(int u, int v) {
 
 CoefficientRows::CoefficientRows(std::ptrdiff_t blocks, int block_rows, int x, int y)
     : kept_x(x), kept_y(y), row_blocks(blocks), plane(blocks * block_rows) {
-  const auto kept = static_cast<std::size_t>(x * y);
+  const auto kept = static_cast<std::size_t>(x) * static_cast<std::size_t>(y);
   const auto stride = static_cast<std::size_t>(plane);
   values.resize((kept + 1) * stride);
   offsets.fill(static_cast<std::uint32_t>(kept * stride));

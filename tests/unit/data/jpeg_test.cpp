@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/core/file.h"
 #include "effnetv2/data/decode.h"
 
 #include "support/image_golden.h"
@@ -260,30 +262,47 @@ TEST(Jpeg, NothingMayBeMissingOrLeftOver) {
   EXPECT_FALSE(decode_at(disordered, 3));
 }
 
+/// Whatever `bytes` are.
+void expect_nothing_or_the_right_size(const std::string& bytes, int eighths) {
+  std::int64_t width = 0, height = 0;
+  const auto image = decode_jpeg(bytes, [&](std::int64_t w, std::int64_t h) {
+    width = (w * eighths + 7) / 8;
+    height = (h * eighths + 7) / 8;
+    return eighths;
+  });
+  if (image) {
+    ASSERT_EQ(image->width, width);
+    ASSERT_EQ(image->height, height);
+    ASSERT_EQ(image->pixels.size(), static_cast<std::size_t>(width * height * 3));
+  }
+}
+
 TEST(Jpeg, DamageGivesNothingOrAPictureOfTheRightSize) {
   Rng rng(4);
+  const std::string optimized = encode(waves(45, 37), {cv::IMWRITE_JPEG_OPTIMIZE, 1});
   for (const auto& sampling : kSamplings) {
     const std::string bytes = write_jpeg(waves(45, 37), {sampling, 3, 2});
-    const std::string optimized = encode(waves(45, 37), {cv::IMWRITE_JPEG_OPTIMIZE, 1});
     for (int i = 0; i < 1500; ++i) {
       std::string damaged = i % 2 == 0 ? bytes : optimized;
       // half of the damage where the tables are
       damaged[rng.below(i % 4 < 2 ? damaged.size() : std::min<std::size_t>(700, damaged.size()))] =
           static_cast<char>(rng.next());
-      std::int64_t width = 0, height = 0;
-      const int eighths = static_cast<int>(1 + rng.below(8));
-      const auto image = decode_jpeg(damaged, [&](std::int64_t w, std::int64_t h) {
-        width = w;
-        height = h;
-        return eighths;
-      });
-      if (image) {
-        ASSERT_EQ(image->width, (width * eighths + 7) / 8);
-        ASSERT_EQ(image->height, (height * eighths + 7) / 8);
-        ASSERT_EQ(image->pixels.size(), static_cast<std::size_t>(image->width * image->height * 3));
-      }
+      expect_nothing_or_the_right_size(damaged, static_cast<int>(1 + rng.below(8)));
     }
   }
+}
+
+TEST(Jpeg, WhatTheFuzzerMadeGivesNothingOrAPictureOfTheRightSize) {
+  int files = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::string(EFFNETV2_SOURCE_DIR) + "/tests/fuzz/corpus/jpeg")) {
+    const std::string bytes = read_file(file.path());
+    for (int eighths = 1; eighths <= 8; ++eighths) {
+      expect_nothing_or_the_right_size(bytes, eighths);
+    }
+    ++files;
+  }
+  EXPECT_GT(files, 100);
 }
 
 TEST(Jpeg, MorePixelsThanTheDataCanHoldAreNotTriedAt) {
