@@ -45,8 +45,7 @@ struct ImageDataset::Impl {
   }
 
   Image prepare(const std::filesystem::path& path) const {
-    Image decoded = decode_image(
-        path, [this](std::int64_t width, std::int64_t height) { return transform.reduction(width, height); });
+    Image decoded = decode_image(path, transform.reduction());
     try {
       return transform.prepare(std::move(decoded));
     } catch (const DataError& e) {

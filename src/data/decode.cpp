@@ -1,6 +1,7 @@
 #include "effnetv2/data/decode.h"
 
 #include <mutex>
+#include <utility>
 
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
@@ -46,30 +47,34 @@ ImageHeader checked_header(std::string_view bytes, const std::string& name, bool
   return format.header;
 }
 
-int read_flags(int reduction) {
-  switch (reduction) {
-    case 2:
-      return cv::IMREAD_REDUCED_COLOR_2;
-    case 4:
-      return cv::IMREAD_REDUCED_COLOR_4;
-    case 8:
-      return cv::IMREAD_REDUCED_COLOR_8;
-    default:
-      return cv::IMREAD_COLOR;
+/// OpenCV reduces by powers of two only.
+int read_flags(int eighths) {
+  if (eighths <= 1) {
+    return cv::IMREAD_REDUCED_COLOR_8;
   }
+  if (eighths <= 2) {
+    return cv::IMREAD_REDUCED_COLOR_4;
+  }
+  return eighths <= 4 ? cv::IMREAD_REDUCED_COLOR_2 : cv::IMREAD_COLOR;
 }
 
 }  // namespace
 
 Image decode_image(const std::string& bytes, const std::string& name, const Reduction& reduction) {
+  const bool reduced = reduction && bytes.starts_with("\xFF\xD8");
+  if (reduced) {
+    if (auto image = decode_jpeg(bytes, reduction)) {
+      return std::move(*image);
+    }
+  }
   set_up_opencv();
   const ImageHeader header = checked_header(bytes, name, /*header_only=*/false);
-  const bool jpeg = bytes.starts_with("\xFF\xD8");
-  const int flags = read_flags(jpeg && reduction ? reduction(header.width, header.height) : 1);
+  const int flags = read_flags(reduced ? reduction(header.width, header.height) : 8);
   cv::Mat decoded;
   try {
-    std::string plain = without_metadata(bytes);
-    const cv::Mat view(1, static_cast<int>(plain.size()), CV_8UC1, plain.data());
+    std::string storage;
+    const std::string_view plain = without_metadata(bytes, storage);
+    const cv::Mat view(1, static_cast<int>(plain.size()), CV_8UC1, const_cast<char*>(plain.data()));  // only read
     decoded = cv::imdecode(view, flags | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception&) {
     decoded.release();

@@ -23,6 +23,8 @@ class Bytes {
   std::uint32_t little24(std::size_t at) const { return little16(at) | byte(at + 2) << 16; }
   std::uint32_t little32(std::size_t at) const { return little16(at) | little16(at + 2) << 16; }
   std::string_view text(std::size_t at, std::size_t count) const { return bytes_.substr(at, count); }
+  /// Where `value` is first, from `at` on; npos if nowhere.
+  std::size_t find(unsigned char value, std::size_t at) const { return bytes_.find(static_cast<char>(value), at); }
 
  private:
   std::string_view bytes_;
@@ -34,13 +36,16 @@ ImageFormat broken(std::string defect) {
 
 /// Position of the next marker after entropy-coded data: FF followed by neither a stuffed 00 nor a restart.
 std::optional<std::size_t> skip_scan(const Bytes& data, std::size_t at) {
-  for (; data.has(at, 2); ++at) {
+  for (;; ++at) {
+    at = data.find(0xFF, at);
+    if (!data.has(at, 2)) {
+      return std::nullopt;
+    }
     const auto next = data.byte(at + 1);
-    if (data.byte(at) == 0xFF && next != 0x00 && next != 0xFF && !(next >= 0xD0 && next <= 0xD7)) {
+    if (next != 0x00 && next != 0xFF && !(next >= 0xD0 && next <= 0xD7)) {
       return at;
     }
   }
-  return std::nullopt;
 }
 
 bool is_frame_header(std::uint32_t marker) {
@@ -195,12 +200,13 @@ constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1A\n";
 
 }  // namespace
 
-std::string without_metadata(std::string_view bytes) {
+std::string_view without_metadata(std::string_view bytes, std::string& storage) {
   if (!bytes.starts_with(kPngSignature)) {
-    return std::string(bytes);
+    return bytes;
   }
   const Bytes data(bytes);
-  std::string kept(kPngSignature);
+  std::string& kept = storage;
+  kept = kPngSignature;
   kept.reserve(bytes.size());
   std::size_t length = 0;
   for (std::size_t at = kept.size(); data.has(at, 12) && data.has(at + 12, data.big32(at)); at += 12 + length) {

@@ -17,8 +17,8 @@ struct ImageFormat {
 /// header_only: skips the check, which needs the whole file.
 ImageFormat inspect_image(std::string_view bytes, bool header_only);
 
-/// A whole PNG file without its ancillary chunks except transparency: libpng comments on odd ones (a colour profile, a
-/// date) on stderr, and none of them changes a pixel here. Other files as they are.
-std::string without_metadata(std::string_view bytes);
+/// A whole PNG file without its ancillary chunks except transparency, put together in `storage`: libpng comments on odd
+/// ones (a colour profile, a date) on stderr, and none of them changes a pixel here. Other files as they are.
+std::string_view without_metadata(std::string_view bytes, std::string& storage);
 
 }  // namespace effnetv2

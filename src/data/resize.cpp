@@ -1,14 +1,21 @@
 #include "effnetv2/data/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
-namespace effnetv2 {
-namespace {
+#include "effnetv2/core/level_kernels.h"
 
-constexpr int kPrecisionBits = 32 - 8 - 2;
+#include "resize_kernels.h"
+
+namespace effnetv2 {
+
+EFFNETV2_LEVEL_KERNELS(ResizeKernels, kResizeKernels)
+
+namespace {
 
 double triangle(double x) {
   return std::max(0.0, 1.0 - std::abs(x));
@@ -26,12 +33,10 @@ double cubic(double x) {
   return 0.0;
 }
 
-/// For each output position: the first source position and the weights from there on, in fixed point.
+/// For each output position: the source positions and their weights, in fixed point.
 struct Taps {
-  std::size_t width = 0;  ///< weights per position, zero-padded
-  std::vector<std::int64_t> first;
-  std::vector<std::int32_t> weights;
-  std::vector<std::int64_t> count;
+  std::vector<ResizeTaps> positions;
+  std::vector<std::int32_t> weights;  ///< what the positions point to
 };
 
 Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
@@ -40,9 +45,9 @@ Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
   const double filter_scale = std::max(scale, 1.0);
   const double support = (linear ? 1.0 : 2.0) * filter_scale;
   Taps taps;
-  taps.width = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
-  taps.weights.resize(taps.width * static_cast<std::size_t>(out));
-  std::vector<double> exact(taps.width);
+  const std::size_t most = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
+  taps.weights.resize(most * static_cast<std::size_t>(out));
+  std::vector<double> exact(most);
   for (std::int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
     const double inverse = 1.0 / filter_scale;
@@ -57,7 +62,7 @@ Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
       exact[static_cast<std::size_t>(x - begin)] = weight;
       sum += weight;
     }
-    auto* weights = taps.weights.data() + static_cast<std::size_t>(i) * taps.width;
+    auto* weights = taps.weights.data() + static_cast<std::size_t>(i) * most;
     for (auto x = begin; x < end; ++x) {
       double weight = exact[static_cast<std::size_t>(x - begin)];
       if (sum != 0.0) {
@@ -65,61 +70,69 @@ Taps make_taps(std::int64_t in, std::int64_t out, Interpolation interpolation) {
       }
       weights[x - begin] = static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
     }
-    taps.first.push_back(begin);
-    taps.count.push_back(end - begin);
+    taps.positions.push_back({begin, end - begin, weights});
   }
   return taps;
 }
 
-std::uint8_t to_byte(std::int32_t fixed_point) {
-  return static_cast<std::uint8_t>(std::clamp(fixed_point >> kPrecisionBits, 0, 255));
+constexpr std::ptrdiff_t kTogether = 4;  // rows
+
+/// Pixels of `count` columns of kTogether rows: RGB and one byte more each, those of a column beside each other.
+void interleave(const std::array<const std::uint8_t*, kTogether>& rows, std::ptrdiff_t count, std::uint8_t* to) {
+  const auto column = [&](std::ptrdiff_t x, std::size_t bytes) {
+    for (std::size_t row = 0; row < kTogether; ++row) {
+      std::memcpy(to + 4 * (kTogether * x + static_cast<std::ptrdiff_t>(row)), rows[row] + 3 * x, bytes);
+    }
+  };
+  for (std::ptrdiff_t x = 0; x < count - 1; ++x) {
+    column(x, 4);
+  }
+  column(count - 1, 3);  // the picture may end here
 }
 
-/// Rows [first_row, last_row) of `in`, each resampled to the taps' width.
+/// One row out of what interleave() makes, which begins at `from`.
+void take_row(const std::uint8_t* from, std::ptrdiff_t count, std::uint8_t* to) {
+  for (std::ptrdiff_t x = 0; x < count - 1; ++x) {
+    std::memcpy(to + 3 * x, from + 4 * kTogether * x, 4);
+  }
+  std::memcpy(to + 3 * (count - 1), from + 4 * kTogether * (count - 1), 3);
+}
+
+/// Rows [first_row, last_row) of `in`, each resampled to as many pixels as there are positions.
 Image resample_rows(const Image& in, const Taps& taps, std::int64_t first_row, std::int64_t last_row) {
-  const auto width = static_cast<std::int64_t>(taps.first.size());
+  const ResizeKernels& kernels = kResizeKernels_at(cpu_level());
+  const auto width = static_cast<std::int64_t>(taps.positions.size());
   Image out(width, last_row - first_row);
-  for (auto y = first_row; y < last_row; ++y) {
-    const auto* row = in.pixels.data() + y * in.width * 3;
-    auto* to = out.pixels.data() + (y - first_row) * width * 3;
-    for (std::int64_t x = 0; x < width; ++x, to += 3) {
-      const auto index = static_cast<std::size_t>(x);
-      const auto* weights = taps.weights.data() + index * taps.width;
-      const auto* from = row + taps.first[index] * 3;
-      std::int32_t r = 1 << (kPrecisionBits - 1), g = r, b = r;
-      for (std::int64_t k = 0; k < taps.count[index]; ++k, from += 3) {
-        r += from[0] * weights[k];
-        g += from[1] * weights[k];
-        b += from[2] * weights[k];
-      }
-      to[0] = to_byte(r);
-      to[1] = to_byte(g);
-      to[2] = to_byte(b);
+  std::vector<std::uint8_t> from(static_cast<std::size_t>(in.width * 4 * kTogether));
+  std::vector<std::int32_t> wide(from.size());
+  std::vector<std::uint8_t> to(static_cast<std::size_t>(width * 4 * kTogether));
+  for (auto y = first_row; y < last_row; y += kTogether) {
+    std::array<const std::uint8_t*, kTogether> rows{};
+    for (std::size_t row = 0; row < kTogether; ++row) {
+      // those behind the last are not taken
+      rows[row] = in.pixels.data() + std::min(y + static_cast<std::int64_t>(row), last_row - 1) * in.width * 3;
+    }
+    interleave(rows, in.width, from.data());
+    kernels.widen(from.data(), std::ssize(from), wide.data());
+    kernels.rows(taps.positions.data(), width, wide.data(), to.data());
+    for (std::int64_t row = 0; row < std::min(kTogether, last_row - y); ++row) {
+      take_row(to.data() + 4 * row, width, out.pixels.data() + (y - first_row + row) * width * 3);
     }
   }
   return out;
 }
 
-/// `in` begins at source row `first_row`. A whole row of sums at a time, so that the inner loop is a plain vector one.
+/// `in` begins at source row `first_row`.
 Image resample_columns(const Image& in, const Taps& taps, std::int64_t first_row) {
-  const auto height = static_cast<std::int64_t>(taps.first.size());
-  const auto bytes = static_cast<std::size_t>(in.width) * 3;
-  Image out(in.width, height);
-  std::vector<std::int32_t> sums(bytes);
-  for (std::int64_t y = 0; y < height; ++y) {
-    const auto index = static_cast<std::size_t>(y);
-    std::fill(sums.begin(), sums.end(), 1 << (kPrecisionBits - 1));
-    for (std::int64_t k = 0; k < taps.count[index]; ++k) {
-      const auto weight = taps.weights[index * taps.width + static_cast<std::size_t>(k)];
-      const auto* row = in.pixels.data() + static_cast<std::size_t>(taps.first[index] - first_row + k) * bytes;
-      for (std::size_t i = 0; i < bytes; ++i) {
-        sums[i] += row[i] * weight;
-      }
-    }
-    auto* to = out.pixels.data() + index * bytes;
-    for (std::size_t i = 0; i < bytes; ++i) {
-      to[i] = to_byte(sums[i]);
-    }
+  const ResizeKernels& kernels = kResizeKernels_at(cpu_level());
+  Image out(in.width, static_cast<std::int64_t>(taps.positions.size()));
+  const auto bytes = in.width * 3;
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(bytes));
+  std::uint8_t* to = out.pixels.data();
+  for (ResizeTaps position : taps.positions) {
+    position.first -= first_row;
+    kernels.columns(position, in.pixels.data(), bytes, sums.data(), to);
+    to += bytes;
   }
   return out;
 }
@@ -141,8 +154,8 @@ Image resize(const Image& image, std::int64_t width, std::int64_t height, Interp
   Taps rows;
   if (vertical) {
     rows = make_taps(image.height, height, interpolation);
-    first_row = rows.first.front();
-    last_row = rows.first.back() + rows.count.back();
+    first_row = rows.positions.front().first;
+    last_row = rows.positions.back().first + rows.positions.back().count;
   }
   if (!horizontal) {
     return resample_columns(image, rows, 0);

@@ -49,9 +49,9 @@ bool Transform::prepared_is_final_size() const {
   return mode_ == Mode::eval || !config_.augment.random_resized_crop;
 }
 
-int Transform::reduction(std::int64_t width, std::int64_t height) const {
+Reduction Transform::reduction() const {
   if (config_.decode == Decode::exact) {
-    return 1;
+    return {};
   }
   const auto size = static_cast<double>(config_.image_size);
   double needed = size;  // of the shorter side, and for squash of each
@@ -60,13 +60,14 @@ int Transform::reduction(std::int64_t width, std::int64_t height) const {
   } else if (config_.resize == ResizeMode::center_crop) {
     needed = static_cast<double>(config_.resize_size.value_or(config_.image_size));
   }
-  const auto shorter = static_cast<double>(std::min(width, height));
-  for (const int factor : {8, 4, 2}) {
-    if (shorter / factor >= needed) {
-      return factor;
+  return [needed](std::int64_t width, std::int64_t height) {
+    const auto shorter = static_cast<double>(std::min(width, height));
+    int eighths = 1;
+    while (eighths < 8 && shorter * eighths < 8.0 * needed) {
+      ++eighths;
     }
-  }
-  return 1;
+    return eighths;
+  };
 }
 
 Image Transform::prepare(Image decoded) const {

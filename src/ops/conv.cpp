@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {

@@ -5,12 +5,12 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "effnetv2/core/level_kernels.h"
 #include "effnetv2/ops/dense.h"
 
 #include "channels_last.h"
 #include "conv_geometry.h"
 #include "cpu/filter_grad.h"
-#include "level_kernels.h"
 #include "record.h"
 
 namespace effnetv2 {

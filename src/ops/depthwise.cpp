@@ -8,10 +8,11 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "effnetv2/core/level_kernels.h"
+
 #include "channels_last.h"
 #include "conv_geometry.h"
 #include "cpu/depthwise.h"
-#include "level_kernels.h"
 #include "record.h"
 
 namespace effnetv2 {

@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/ops/dense.h"
 #include "effnetv2/ops/norm_act.h"
 

@@ -3,7 +3,8 @@
 #include <array>
 #include <cmath>
 
-#include "level_kernels.h"
+#include "effnetv2/core/level_kernels.h"
+
 #include "record.h"
 
 namespace effnetv2 {

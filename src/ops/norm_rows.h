@@ -10,7 +10,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/ops/norm_act.h"
 
 #include "channels_last.h"

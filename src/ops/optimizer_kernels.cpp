@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "level_kernels.h"
+#include "effnetv2/core/level_kernels.h"
 
 namespace effnetv2 {
 

@@ -12,10 +12,10 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/names.h"
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/version.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/model/summary.h"
-#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {

@@ -6,12 +6,12 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/names.h"
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/data/fingerprint.h"
 #include "effnetv2/model/architecture.h"
-#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/run/environment.h"
 #include "effnetv2/run/evaluation_document.h"
 #include "effnetv2/run/evaluation_files.h"

@@ -5,8 +5,8 @@
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/error.h"
-#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/optimizer_kernels.h"
 #include "effnetv2/weights/state_dict.h"
 

@@ -10,8 +10,8 @@
 #include <torch/nn/module.h>
 #include <torch/utils.h>
 
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/error.h"
-#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/ops/cuda_optimizer.h"
 #include "effnetv2/ops/optimizer_kernels.h"

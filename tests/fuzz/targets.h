@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/data/jpeg.h"
 #include "effnetv2/weights/safetensors.h"
 #include "effnetv2/weights/torch_reader.h"
 
@@ -47,6 +48,21 @@ inline void torch_pickle(const std::string& pickle) {
                            {"x/data/0", std::string(24, '\1')},
                            {"x/data/1", std::string(8, '\0')},
                            {"x/data/2", ""}}));
+}
+
+/// At several sizes, each of which is the picture's or none at all.
+inline void jpeg(const std::string& bytes) {
+  for (const int eighths : {1, 3, 5, 8}) {
+    std::int64_t width = 0, height = 0;
+    const auto image = decode_jpeg(bytes, [&](std::int64_t w, std::int64_t h) {
+      width = (w * eighths + 7) / 8;
+      height = (h * eighths + 7) / 8;
+      return eighths;
+    });
+    if (image && (image->width != width || image->height != height)) {
+      __builtin_trap();
+    }
+  }
 }
 
 }  // namespace effnetv2::fuzz

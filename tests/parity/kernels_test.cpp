@@ -5,9 +5,9 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <gtest/gtest.h>
 
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/model/efficientnet.h"
 #include "effnetv2/model/noise.h"
-#include "effnetv2/ops/cpu_features.h"
 #include "effnetv2/train/optimizer.h"
 
 #include "support/golden.h"

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
 #include "effnetv2/data/image.h"
+#include "effnetv2/data/jpeg.h"
 
 namespace effnetv2 {
 
@@ -19,11 +19,9 @@ struct ImageHeader {
 /// scaled to 8, CMYK converted. Throws DataError, naming the file, if it is missing, damaged or truncated.
 Image decode_image(const std::filesystem::path& path);
 
-/// How many times smaller than its width x height a JPEG may be decoded: 1, 2, 4 or 8.
-using Reduction = std::function<int(std::int64_t width, std::int64_t height)>;
-
-/// The same, but a JPEG comes reduced by what `reduction` says, its cosine transform cut short: several times faster,
-/// each pixel about the mean of those it stands for. Other formats are decoded whole.
+/// The same, but a JPEG comes at about as many eighths of its size as `reduction` says and not fewer, its cosine
+/// transform cut short (jpeg.h): several times faster, each pixel about the mean of those it stands for. Other formats
+/// are decoded whole.
 Image decode_image(const std::filesystem::path& path, const Reduction& reduction);
 
 /// From bytes in memory; `name` is for messages. `reduction` may be empty.

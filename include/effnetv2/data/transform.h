@@ -3,6 +3,7 @@
 #include "effnetv2/config/data_config.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/data/image.h"
+#include "effnetv2/data/jpeg.h"
 
 namespace effnetv2 {
 
@@ -13,9 +14,9 @@ class Transform {
   enum class Mode { train, eval };
   Transform(const DataConfig& config, Mode mode);
 
-  /// How many times smaller than width x height a picture may be decoded, 1, 2, 4 or 8, so that resizing still only
-  /// makes it smaller: 1 unless data.decode is "fast".
-  int reduction(std::int64_t width, std::int64_t height) const;
+  /// For decode_image: at how many eighths of its size a JPEG may be decoded so that resizing still only makes it
+  /// smaller. Empty unless data.decode is "fast".
+  Reduction reduction() const;
   /// Resized and cropped; with random resized crop in train mode the picture as decoded.
   Image prepare(Image decoded) const;
   /// Always image_size x image_size; in eval mode `prepared` itself.

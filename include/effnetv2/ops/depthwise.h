@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 
 namespace effnetv2 {
 

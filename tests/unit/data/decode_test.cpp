@@ -282,7 +282,7 @@ TEST(Decode, NoPixelsAreRefused) {
 }
 
 /// A JPEG of soft waves, which a smaller picture can hold.
-std::string smooth_jpeg(int width, int height) {
+std::string smooth_jpeg(int width, int height, bool progressive) {
   cv::Mat picture(height, width, CV_8UC3);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
@@ -292,38 +292,68 @@ std::string smooth_jpeg(int width, int height) {
     }
   }
   std::vector<std::uint8_t> bytes;
-  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 95});
+  cv::imencode(".jpg", picture, bytes,
+               {cv::IMWRITE_JPEG_QUALITY, 95, cv::IMWRITE_JPEG_PROGRESSIVE, progressive ? 1 : 0});
   return {bytes.begin(), bytes.end()};
 }
 
-TEST(ReducedDecoding, GivesTheMeansOfPixels) {
-  const std::string jpeg = smooth_jpeg(203, 154);
+/// Decoded at `eighths` of its size, it must be smaller by `factor`, each pixel the mean of those it stands for.
+void expect_reduced(const std::string& jpeg, int eighths, int factor) {
+  SCOPED_TRACE(eighths);
   const Image whole = decode_image(jpeg, "jpeg");
-  for (const int factor : {2, 4, 8}) {
-    SCOPED_TRACE(factor);
-    const Image small = decode_image(jpeg, "jpeg", [&](std::int64_t width, std::int64_t height) {
-      EXPECT_EQ(width, 203);
-      EXPECT_EQ(height, 154);
-      return factor;
-    });
-    ASSERT_EQ(small.width, (203 + factor - 1) / factor);
-    ASSERT_EQ(small.height, (154 + factor - 1) / factor);
-    double error = 0.0;
-    for (std::int64_t y = 0; y < 154 / factor; ++y) {
-      for (std::int64_t x = 0; x < 203 / factor; ++x) {
-        for (std::int64_t c = 0; c < 3; ++c) {
-          double mean = 0.0;
-          for (std::int64_t k = 0; k < factor * factor; ++k) {
-            const auto row = y * factor + k / factor, column = x * factor + k % factor;
-            mean += whole.pixels[static_cast<std::size_t>((row * whole.width + column) * 3 + c)];
-          }
-          mean /= factor * factor;
-          error =
-              std::max(error, std::abs(mean - small.pixels[static_cast<std::size_t>((y * small.width + x) * 3 + c)]));
+  const Image small = decode_image(jpeg, "jpeg", [&](std::int64_t width, std::int64_t height) {
+    EXPECT_EQ(width, whole.width);
+    EXPECT_EQ(height, whole.height);
+    return eighths;
+  });
+  ASSERT_EQ(small.width, (whole.width + factor - 1) / factor);
+  ASSERT_EQ(small.height, (whole.height + factor - 1) / factor);
+  double error = 0.0;
+  for (std::int64_t y = 0; y < whole.height / factor; ++y) {
+    for (std::int64_t x = 0; x < whole.width / factor; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        double mean = 0.0;
+        for (std::int64_t k = 0; k < factor * factor; ++k) {
+          const auto row = y * factor + k / factor, column = x * factor + k % factor;
+          mean += whole.pixels[static_cast<std::size_t>((row * whole.width + column) * 3 + c)];
         }
+        mean /= factor * factor;
+        error = std::max(error, std::abs(mean - small.pixels[static_cast<std::size_t>((y * small.width + x) * 3 + c)]));
       }
     }
-    EXPECT_LT(error, 6.0);
+  }
+  EXPECT_LT(error, 6.0);
+}
+
+TEST(ReducedDecoding, GivesTheMeansOfPixels) {
+  const std::string jpeg = smooth_jpeg(203, 154, /*progressive=*/false);
+  for (const int factor : {1, 2, 4, 8}) {
+    expect_reduced(jpeg, 8 / factor, factor);
+  }
+}
+
+TEST(ReducedDecoding, OfAProgressiveOneIsByAPowerOfTwoAndNeverTooSmall) {
+  const std::string jpeg = smooth_jpeg(203, 154, /*progressive=*/true);
+  for (const auto& [eighths, factor] : {std::pair{1, 8}, {2, 4}, {3, 2}, {4, 2}, {5, 1}, {6, 1}, {7, 1}, {8, 1}}) {
+    expect_reduced(jpeg, eighths, factor);
+  }
+}
+
+TEST(ReducedDecoding, RefusesWhatWholeDecodingRefuses) {
+  const CaptureStderr quiet;
+  Rng rng(2);
+  for (const auto& [name, bytes, golden] : examples("jpeg")) {
+    for (std::size_t at = 0; at < bytes.size(); at += 1 + rng.below(6)) {
+      std::string damaged = bytes;
+      damaged[at] = static_cast<char>(rng.next());
+      std::string message;
+      try {
+        decode_image(damaged, "some.jpg", [](auto, auto) { return 5; });
+      } catch (const DataError& e) {
+        message = e.what();
+      }
+      ASSERT_EQ(message, refusal(damaged)) << name << ", byte " << at;
+    }
   }
 }
 

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#include "effnetv2/core/cpu_features.h"
 
 #include "support/image_golden.h"
 
@@ -58,6 +62,62 @@ TEST(Resize, IsPillowsToTheLastBit) {
       ASSERT_EQ(image.width, one["to"][0]);
       ASSERT_EQ(image.height, one["to"][1]);
       ASSERT_TRUE(same_pixels(image, one)) << name << ": " << one["from"] << " to " << one["to"];
+    }
+  }
+}
+
+/// The plain twin of the vectorised passes: one axis of Pillow's resize, a weighted sum at a time.
+Image plainly_resized_rows(const Image& in, std::int64_t width, Interpolation interpolation) {
+  const double scale = static_cast<double>(in.width) / static_cast<double>(width), wider = std::max(scale, 1.0);
+  const double support = (interpolation == Interpolation::bilinear ? 1.0 : 2.0) * wider;
+  const auto filter = [&](double x) {
+    x = std::abs(x);
+    if (interpolation == Interpolation::bilinear) {
+      return std::max(0.0, 1.0 - x);
+    }
+    return x < 1.0 ? (1.5 * x - 2.5) * x * x + 1 : x < 2.0 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0.0;
+  };
+  Image out(width, in.height);
+  for (std::int64_t x = 0; x < width; ++x) {
+    const double center = (static_cast<double>(x) + 0.5) * scale;
+    const auto begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(center - support + 0.5));
+    const auto end = std::min(in.width, static_cast<std::int64_t>(center + support + 0.5));
+    std::vector<double> weights;
+    double sum = 0;
+    for (auto i = begin; i < end; ++i) {
+      weights.push_back(filter((static_cast<double>(i) - center + 0.5) * (1.0 / wider)));
+      sum += weights.back();
+    }
+    for (std::int64_t i = 0; i < in.height * 3; ++i) {
+      std::int64_t total = 1 << 21;
+      for (std::size_t k = 0; k < weights.size(); ++k) {
+        const double weight = (sum != 0 ? weights[k] / sum : weights[k]) * (1 << 22);
+        total +=
+            static_cast<std::int64_t>(weight < 0 ? weight - 0.5 : weight + 0.5) *
+            in.pixels[static_cast<std::size_t>((i / 3 * in.width + begin + static_cast<std::int64_t>(k)) * 3 + i % 3)];
+      }
+      out.pixels[static_cast<std::size_t>((i / 3 * width + x) * 3 + i % 3)] =
+          static_cast<std::uint8_t>(std::clamp<std::int64_t>(total >> 22, 0, 255));
+    }
+  }
+  return out;
+}
+
+TEST(Resize, IsThatOfItsPlainTwinAtEveryInstructionSet) {
+  Rng rng(8);
+  for (int i = 0; i < 200; ++i) {
+    const Image image = random_image(rng, side(rng, 90), side(rng, 90));
+    const auto width = side(rng, 90), height = side(rng, 90);
+    for (const auto interpolation : kInterpolations) {
+      Image expected = width == image.width ? image : plainly_resized_rows(image, width, interpolation);
+      if (height != image.height) {
+        expected = transposed(plainly_resized_rows(transposed(expected), height, interpolation));
+      }
+      for (const CpuLevel level : supported_cpu_levels()) {
+        const CpuLevelGuard guard(level);
+        ASSERT_EQ(resize(image, width, height, interpolation), expected)
+            << to_string(level) << ": " << image.width << "x" << image.height << " to " << width << "x" << height;
+      }
     }
   }
 }

@@ -245,24 +245,27 @@ TEST(Transform, IsAFunctionOfTheStream) {
 TEST(TransformReduction, NeverAsksForLessThanIsResizedTo) {
   DataConfig config;
   config.image_size = 100;
-  const auto reduction = [&](std::int64_t width, std::int64_t height, Transform::Mode mode) {
-    return Transform(config, mode).reduction(width, height);
-  };
-  EXPECT_EQ(reduction(5000, 5000, Transform::Mode::eval), 1) << "exact";
+  EXPECT_FALSE(Transform(config, Mode::eval).reduction()) << "exact";
   config.decode = Decode::fast;
-  EXPECT_EQ(reduction(800, 5000, Transform::Mode::eval), 8);
-  EXPECT_EQ(reduction(799, 5000, Transform::Mode::eval), 4);
-  EXPECT_EQ(reduction(400, 400, Transform::Mode::eval), 4);
-  EXPECT_EQ(reduction(1000, 200, Transform::Mode::eval), 2);
-  EXPECT_EQ(reduction(199, 199, Transform::Mode::eval), 1);
-  EXPECT_EQ(reduction(10, 10, Transform::Mode::eval), 1);
+  const auto eighths = [&](std::int64_t width, std::int64_t height, Mode mode) {
+    return Transform(config, mode).reduction()(width, height);
+  };
+  EXPECT_EQ(eighths(800, 5000, Mode::eval), 1);
+  EXPECT_EQ(eighths(799, 5000, Mode::eval), 2);
+  EXPECT_EQ(eighths(400, 400, Mode::eval), 2);
+  EXPECT_EQ(eighths(399, 400, Mode::eval), 3);
+  EXPECT_EQ(eighths(1000, 200, Mode::eval), 4);
+  EXPECT_EQ(eighths(199, 199, Mode::eval), 5);
+  EXPECT_EQ(eighths(115, 300, Mode::eval), 7);
+  EXPECT_EQ(eighths(114, 300, Mode::eval), 8);
+  EXPECT_EQ(eighths(10, 10, Mode::eval), 8);
   config.resize = ResizeMode::center_crop;
   config.resize_size = 150;
-  EXPECT_EQ(reduction(300, 900, Transform::Mode::eval), 2);
-  EXPECT_EQ(reduction(299, 900, Transform::Mode::eval), 1);
+  EXPECT_EQ(eighths(300, 900, Mode::eval), 4);
+  EXPECT_EQ(eighths(299, 900, Mode::eval), 5);
   config.augment.random_resized_crop = RandomResizedCropConfig{{0.25, 1.0}, {0.75, 4.0 / 3.0}};
-  EXPECT_EQ(reduction(400, 900, Transform::Mode::train), 2) << "the smallest crop is half as wide";
-  EXPECT_EQ(reduction(399, 900, Transform::Mode::train), 1);
+  EXPECT_EQ(eighths(400, 900, Mode::train), 4) << "the smallest crop is half as wide";
+  EXPECT_EQ(eighths(399, 900, Mode::train), 5);
 }
 
 }  // namespace

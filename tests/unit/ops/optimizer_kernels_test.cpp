@@ -7,8 +7,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/rng.h"
-#include "effnetv2/ops/cpu_features.h"
 
 namespace effnetv2 {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 
-// EFFNETV2_LEVEL_KERNELS(Type, kernels), inside namespace effnetv2: what src/ops/cpu/*.cpp define under that name once
-// per instruction set, as a function `const Type& kernels_at(CpuLevel)`.
+// EFFNETV2_LEVEL_KERNELS(Type, kernels), inside namespace effnetv2: what src/<room>/cpu/*.cpp define under that name
+// once per instruction set, as a function `const Type& kernels_at(CpuLevel)`.
 
 #define EFFNETV2_KERNELS_OF(level, Type, kernels) \
   namespace level {                               \

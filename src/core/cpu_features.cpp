@@ -1,4 +1,4 @@
-#include "effnetv2/ops/cpu_features.h"
+#include "effnetv2/core/cpu_features.h"
 
 #include <algorithm>
 #include <array>
