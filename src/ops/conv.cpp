@@ -17,21 +17,16 @@ bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
 }
 
-/// Whether dense_conv2d() is the faster one (docs/performance.md).
-bool worth_our_own(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride, std::int64_t padding) {
-  const std::int64_t positions = x.size(2) * x.size(3);
-  if (x.scalar_type() == at::kBFloat16) {
-    return dense_takes_bf16(x.size(1), weight.size(0)) && weight.size(2) == weight.size(3);
-  }
-  if (cpu_level() == CpuLevel::baseline || x.size(1) < 8 || weight.size(2) != weight.size(3)) {
+/// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
+/// less than fills its register tiles.
+bool worth_our_own(const at::Tensor& x, const at::Tensor& weight) {
+  if (weight.size(2) != weight.size(3)) {
     return false;
   }
-  // with AVX-512 oneDNN is ahead on all but the smallest maps
-  const bool wide = cpu_level() >= CpuLevel::avx512;
-  if (weight.size(2) == 1 && stride == 1 && padding == 0) {
-    return x.size(0) * positions >= 32 && (!wide || positions <= 4);
+  if (x.scalar_type() == at::kBFloat16) {
+    return dense_takes_bf16(x.size(1), weight.size(0));
   }
-  return x.size(0) >= 8 && positions <= (wide ? 16 : 1024);
+  return cpu_level() >= CpuLevel::avx2 && x.size(1) >= 8 && x.size(0) * x.size(2) * x.size(3) >= 32;
 }
 
 }  // namespace
@@ -43,7 +38,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
     }
-    if (groups == 1 && worth_our_own(x, weight, stride, padding)) {
+    if (groups == 1 && worth_our_own(x, weight)) {
       return dense_conv2d(x, weight, bias, stride, padding, packed);
     }
   }
