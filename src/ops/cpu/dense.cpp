@@ -96,7 +96,7 @@ struct Panel {
       // a short last tile leaves the multipliers idle: share out what is left
       rows = left >= kRows + kRows / 2 ? kRows : left > kRows ? (left + 1) / 2 : left;
       // the next tile's rows; the last of several taps is the one whose row was not met before
-      if (first == 0 && (position.length > 1 || a.positions == 1)) {
+      if (first == 0 && position.count > 0 && (position.length > 1 || a.positions == 1)) {
         prefetch(source + a.tap[position.first + position.count - 1].source + (row + rows) * source_step,
                  kRows * source_step);
       }
