@@ -21,17 +21,39 @@ std::string first_line(const std::filesystem::path& path) {
   return line;
 }
 
-/// Processors' worth of time, by version 2 of control groups or by version 1; infinity where nothing limits it.
-double time_share(const std::filesystem::path& root) {
-  constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+/// By version 2 of control groups or by version 1.
+double time_share_of(const std::filesystem::path& group) {
   double quota = 0.0, period = 0.0;
-  const auto groups = root / "sys/fs/cgroup";
-  if (std::ifstream file(groups / "cpu.max"); file) {
+  if (std::ifstream file(group / "cpu.max"); file) {
     return file >> quota >> period && period > 0.0 ? quota / period : kNoLimit;  // "max" is no number
   }
-  std::ifstream(groups / "cpu/cpu.cfs_quota_us") >> quota;
-  std::ifstream(groups / "cpu/cpu.cfs_period_us") >> period;
+  std::ifstream(group / "cpu.cfs_quota_us") >> quota;
+  std::ifstream(group / "cpu.cfs_period_us") >> period;
   return quota > 0.0 && period > 0.0 ? quota / period : kNoLimit;
+}
+
+/// Processors' worth of time: the least that this process's control group or one above it has. Infinity where nothing
+/// limits it.
+double time_share(const std::filesystem::path& root) {
+  const auto groups = root / "sys/fs/cgroup";
+  double share = std::min(time_share_of(groups), time_share_of(groups / "cpu"));
+  std::ifstream own(root / "proc/self/cgroup");
+  for (std::string line; std::getline(own, line);) {  // 0::/a/b, or 4:cpu,cpuacct:/a/b
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) {
+      continue;
+    }
+    const bool second_version = second == first + 1;
+    auto group = groups / (second_version ? "" : "cpu");
+    for (const auto& part : std::filesystem::path(line.substr(second + 1)).relative_path()) {
+      group /= part;
+      share = std::min(share, time_share_of(group));
+    }
+  }
+  return share;
 }
 
 std::set<int> allowed_processors() {

@@ -205,19 +205,18 @@ std::string_view without_metadata(std::string_view bytes, std::string& storage) 
     return bytes;
   }
   const Bytes data(bytes);
-  std::string& kept = storage;
-  kept = kPngSignature;
-  kept.reserve(bytes.size());
+  storage = kPngSignature;
+  storage.reserve(bytes.size());
   std::size_t length = 0;
-  for (std::size_t at = kept.size(); data.has(at, 12) && data.has(at + 12, data.big32(at)); at += 12 + length) {
+  for (std::size_t at = storage.size(); data.has(at, 12) && data.has(at + 12, data.big32(at)); at += 12 + length) {
     length = data.big32(at);
     const auto kind = data.text(at + 4, 4);
     const bool critical = (data.byte(at + 4) & 0x20) == 0;
     if (critical || kind == "tRNS") {
-      kept += data.text(at, 12 + length);
+      storage += data.text(at, 12 + length);
     }
   }
-  return kept;
+  return storage;
 }
 
 ImageFormat inspect_image(std::string_view bytes, bool header_only) {

@@ -1,7 +1,6 @@
 #include "jpeg_frame.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace effnetv2 {
 namespace {
@@ -144,7 +143,9 @@ class FrameReader {
     frame_.height = segment.number(2);
     frame_.width = segment.number(2);
     const auto count = static_cast<std::size_t>(segment.byte());
-    if (frame_.width == 0 || frame_.height == 0 || (count != 1 && count != 3) || segment.left() != 3 * count) {
+    constexpr int kLongestSide = 65500;  // libjpeg's limit, so that both refuse the same files
+    if (frame_.width == 0 || frame_.height == 0 || std::max(frame_.width, frame_.height) > kLongestSide ||
+        (count != 1 && count != 3) || segment.left() != 3 * count) {
       return false;
     }
     frame_.components.resize(count);
@@ -184,8 +185,7 @@ class FrameReader {
       frame_.vertical = std::max(frame_.vertical, component.vertical);
       blocks += component.horizontal * component.vertical;
     }
-    constexpr int kMostBlocks = 10;  // of an MCU, B.2.3
-    return blocks <= kMostBlocks && std::ranges::all_of(components, [&](const JpegComponent& component) {
+    return blocks <= kMostBlocksOfMcu && std::ranges::all_of(components, [&](const JpegComponent& component) {
              return frame_.horizontal % component.horizontal == 0 && frame_.vertical % component.vertical == 0;
            });
   }

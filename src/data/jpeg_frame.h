@@ -15,8 +15,10 @@ struct HuffmanSpec {
   std::array<std::uint8_t, 16> counts{};
   std::array<std::uint8_t, 256> symbols{};
   bool defined = false;
-  bool operator==(const HuffmanSpec&) const = default;
 };
+
+/// Blocks of one interleaved unit (MCU) at most (B.2.3).
+constexpr int kMostBlocksOfMcu = 10;
 
 /// One colour channel of a frame.
 struct JpegComponent {

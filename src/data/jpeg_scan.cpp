@@ -13,9 +13,8 @@ constexpr std::array<std::uint8_t, 64> kZigzag{0,  1,  8,  16, 9,  2,  3,  10, 1
                                                35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,  //
                                                58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
 
-constexpr std::int64_t kMostBlocksOfMcu = 10;
 /// Damaged data may lead this far beyond its end before that is seen: at the end of an MCU.
-constexpr std::size_t kPadding = kMostBlocksOfMcu * 64 * kLongestStep / 8 + 64;
+constexpr std::size_t kPadding = std::size_t{kMostBlocksOfMcu} * 64 * kLongestStep / 8 + 64;
 
 }  // namespace
 
@@ -24,7 +23,7 @@ std::size_t zigzag(int u, int v) {
 }
 
 CoefficientRows::CoefficientRows(std::ptrdiff_t blocks, int block_rows, int x, int y)
-    : kept_x(x), kept_y(y), row_blocks(blocks), plane(blocks * block_rows) {
+    : row_blocks(blocks), plane(blocks * block_rows) {
   const auto kept = static_cast<std::size_t>(x) * static_cast<std::size_t>(y);
   const auto stride = static_cast<std::size_t>(plane);
   values.resize((kept + 1) * stride);

@@ -14,12 +14,11 @@
 namespace effnetv2 {
 
 /// The low frequencies of a row of a component's blocks, one plane per coefficient: coefficient (row v, column u) of
-/// block b of block row y is values[(v * kept_x + u) * plane + y * row_blocks + b].
+/// block b of block row y is values[(v * x + u) * plane + y * row_blocks + b].
 struct CoefficientRows {
-  /// blocks: per row of blocks, a multiple of kBlockGroup; x, y: how many frequencies are kept, 1 to 8.
+  /// blocks: per row of blocks, a multiple of kBlockGroup; x, y: how many frequencies are kept across and down, 1 to 8.
   CoefficientRows(std::ptrdiff_t blocks, int block_rows, int x, int y);
 
-  int kept_x, kept_y;
   std::ptrdiff_t row_blocks;
   std::ptrdiff_t plane;
   std::vector<std::int16_t> values;

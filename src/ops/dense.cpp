@@ -174,11 +174,13 @@ void multiply(const DenseMultiply& work, const Gather& gather, std::int64_t imag
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t units = gather.in_rows ? images * work.positions : images;
   const std::int64_t alike = gather.in_rows ? 1 : kernel.tile_rows;  // units that one tile takes
-  std::int64_t blocks = panels(images * work.source_image, kCache);
-  if (units >= threads * 4 * alike) {  // else the panels are what is shared out
-    blocks = panels(blocks, threads) * threads;
-  }
   const std::int64_t across = panels(work.columns, kernel.panel_columns);
+  std::int64_t blocks = std::max<std::int64_t>(1, panels(images * work.source_image, kCache));
+  if (units >= threads * 4 * alike) {
+    blocks = panels(blocks, threads) * threads;
+  } else if (blocks * across < threads) {  // neither few units nor few panels keep the threads busy
+    blocks = std::clamp<std::int64_t>(panels(threads, across), 1, panels(units, alike));
+  }
   const auto begin_of = [&](std::int64_t block) {
     return block == blocks ? units : units * block / blocks / alike * alike;
   };

@@ -50,12 +50,16 @@ struct Walk {
   Walk(const at::Tensor& grad, const at::Tensor& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
        std::int64_t pair)
       : kernel_(kernel), pair_(pair) {
-    std::int64_t images = x.size(0), height = x.size(2), width = x.size(3);
-    std::int64_t grad_height = grad.size(2), grad_width = grad.size(3);
+    const std::int64_t images = x.size(0), height = x.size(2), width = x.size(3);
+    const std::int64_t grad_height = grad.size(2), grad_width = grad.size(3);
     const std::int64_t outputs = grad.size(1), channels = x.size(1);
     if (kernel == 1 && stride == 1 && padding == 0) {  // no neighbours: all positions are one line
-      width = grad_width = images * height * width;
-      images = height = grad_height = 1;
+      const std::int64_t positions = images * height * width;
+      grad_step = outputs;
+      source_step = channels;
+      add(positions, 0, [positions](std::int64_t) { return Reach{0, positions, 0}; });
+      end_chunk();
+      return;
     }
     const auto down = reaches(forward_taps(height, kernel, stride, padding), kernel);
     const auto across = reaches(forward_taps(width, kernel, stride, padding), kernel);
@@ -190,7 +194,7 @@ at::Tensor dense_grad_weight(const at::Tensor& grad_, const at::Tensor& x_, cons
                              std::int64_t stride, std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_grad_weight", grad_, x_, weight);
   at::Tensor result = at::empty(weight.sizes(), weight.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
-  if (x_.size(0) == 0) {
+  if (x_.numel() == 0 || grad_.numel() == 0) {
     return result.zero_();
   }
   const at::Tensor grad = channels_last(grad_), x = channels_last(x_);

@@ -28,8 +28,8 @@ void describe(Visitor& visit, ExperimentConfig& c) {
               .doc = "Arithmetic of training. auto: bf16 on CUDA, fp32 on the CPU and for eval and predict."},
         c.precision);
   visit(Field{.key = "threads",
-              .doc = "Threads inside one tensor operation; exact resume needs the same number. auto: the cores of the "
-                     "processor.",
+              .doc = "Threads inside one tensor operation; exact resume needs the same number. auto: the "
+                     "physical cores that the process may use.",
               .unit = "threads",
               .range = within(1, 1024),
               .absent_is_auto = true},

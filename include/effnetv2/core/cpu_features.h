@@ -6,7 +6,7 @@
 namespace effnetv2 {
 
 /// The instruction sets that CPU kernels are compiled for, each a superset of the one before; and below them
-/// `reference`, which has no kernels: every operation takes its plain twin in ATen.
+/// `reference`, which has none: every operation on tensors takes its plain twin in ATen, and pictures the baseline.
 enum class CpuLevel { reference, baseline, avx2, avx512, avx512_bf16 };
 
 /// "reference", "baseline", "avx2", "avx512" or "avx512_bf16".

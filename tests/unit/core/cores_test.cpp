@@ -61,6 +61,14 @@ TEST_F(Cores, TheOlderControlGroupsLimitThemToo) {
   EXPECT_EQ(count({0, 1, 2}), 1);
 }
 
+TEST_F(Cores, TheNarrowestGroupAboveTheProcessCounts) {
+  write("proc/self/cgroup", "0::/system.slice/job.scope");
+  write("sys/fs/cgroup/system.slice/cpu.max", "300000 100000");
+  EXPECT_EQ(count({0, 1, 2, 3, 4}), 3);
+  write("sys/fs/cgroup/system.slice/job.scope/cpu.max", "150000 100000");
+  EXPECT_EQ(count({0, 1, 2, 3, 4}), 2);
+}
+
 TEST_F(Cores, OfThisMachineAreAtLeastOne) {
   EXPECT_GE(usable_cores(), 1);
 }

@@ -81,7 +81,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Dense,
                                          ConvCase{20, 48, 4, 4, 100, 3, 1, 1, 1},
                                          ConvCase{11, 16, 3, 5, 17, 3, 2, 1, 1}, ConvCase{600, 9, 3, 2, 7, 3, 1, 1, 1},
                                          ConvCase{3, 10, 8, 9, 12, 5, 2, 2, 1}, ConvCase{3, 10, 8, 9, 12, 4, 3, 1, 1},
-                                         ConvCase{2, 4, 9, 9, 5, 7, 1, 0, 1}, ConvCase{5, 8, 2, 2, 8, 3, 2, 4, 1}),
+                                         ConvCase{2, 4, 9, 9, 5, 7, 1, 0, 1}, ConvCase{5, 8, 2, 2, 8, 3, 2, 4, 1},
+                                         ConvCase{1, 8, 20, 20, 8, 3, 1, 3, 1}, ConvCase{32, 8, 1, 1, 8, 3, 8, 4, 1},
+                                         ConvCase{1, 8, 3, 1101, 16, 3, 1, 1, 1}),
                          [](const auto& test) { return test::name(test.param); });
 
 /// One forward and backward pass through autograd.
