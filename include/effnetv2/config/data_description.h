@@ -77,8 +77,7 @@ void describe(Visitor& visit, DataConfig& c) {
         c.interpolation);
   visit(Field{.key = "decode",
               .doc = "exact: at full resolution, as Pillow does. fast: a JPEG at as few eighths of it as are not below "
-                     "what is "
-                     "resized to: several times faster, with slightly other pixels."},
+                     "what is resized to: several times faster, with slightly other pixels."},
         c.decode);
   visit(Field{.key = "mean", .doc = "Subtracted from the pixels, which lie in 0..1, for R, G and B."}, c.mean);
   visit(Field{.key = "std", .doc = "What the pixels are then divided by, for R, G and B.", .range = above(0)}, c.std);

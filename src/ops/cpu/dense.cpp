@@ -38,7 +38,7 @@ void multiply_tile(const DenseMultiply& a, const DensePosition& position, const 
       typename A::Register weight[vectors];
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) {
-        weight[v] = load_register<typename A::Register>(w + v * kLanes);
+        weight[v] = load<typename A::Register>(w + v * kLanes);
       }
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {

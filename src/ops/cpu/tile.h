@@ -47,13 +47,6 @@ struct Pairs {
 };
 #endif
 
-template <typename R>
-inline R load_register(const void* from) {
-  R value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return value;
-}
-
 inline int64_t min(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
