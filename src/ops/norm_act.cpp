@@ -12,14 +12,26 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// What each image's branch is multiplied by: `keep`, float32 [N], or 1 where it is undefined.
+class Factors {
+ public:
+  explicit Factors(const at::Tensor& keep) : values_(keep.defined() ? keep.data_ptr<float>() : nullptr) {}
+  bool any() const { return values_ != nullptr; }
+  float operator[](std::int64_t image) const { return any() ? values_[image] : 1.0f; }
+
+ private:
+  const float* values_;
+};
+
 at::Tensor normalise(const at::Tensor& x, const Rows& map, const at::Tensor& statistics, bool silu,
                      const at::Tensor& residual, const at::Tensor& keep, bool in_place) {
   EFFNETV2_RECORD("norm_act", x, x, residual);
   const Repeated scale = repeated(map, statistics, kScale), shift = repeated(map, statistics, kShift);
   const at::Tensor y = in_place ? x : at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
   const NormActKernels& kernel = norm_kernels(x);
-  for_each_stretch(map, keep, [&](std::int64_t, std::int64_t from, std::int64_t count, float factor) {
-    kernel.apply({count, map.period, scale.data(), shift.data(), silu}, bytes_at(x, from), factor,
+  const Factors factors(keep);
+  for_each_stretch(map, factors.any(), [&](std::int64_t, std::int64_t image, std::int64_t from, std::int64_t count) {
+    kernel.apply({count, map.period, scale.data(), shift.data(), silu}, bytes_at(x, from), factors[image],
                  residual.defined() ? bytes_at(residual, from) : nullptr, bytes_to(y, from));
   });
   return y;
@@ -55,14 +67,17 @@ struct NormActFunction : torch::autograd::Function<NormActFunction> {
                    mean = repeated(map, statistics, kMean);
     const auto rows = [&](std::int64_t count) { return NormRows{count, map.period, scale.data(), shift.data(), silu}; };
     Sums sums(map, map.chunks, 2);
-    for_each_stretch(map, keep, [&](std::int64_t chunk, std::int64_t from, std::int64_t count, float factor) {
-      kernel.grad_sums(rows(count), bytes_at(x, from), bytes_at(dy, from), factor, mean.data(), sums.at(chunk, 0),
-                       sums.at(chunk, 1));
-    });
+    const Factors factors(keep);
+    for_each_stretch(map, factors.any(),
+                     [&](std::int64_t chunk, std::int64_t image, std::int64_t from, std::int64_t count) {
+                       kernel.grad_sums(rows(count), bytes_at(x, from), bytes_at(dy, from), factors[image], mean.data(),
+                                        sums.at(chunk, 0), sums.at(chunk, 1));
+                     });
     const NormGrad norm(map, statistics, sums.total(0), sums.total(1));
     at::Tensor dx = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
-    for_each_stretch(map, keep, [&](std::int64_t, std::int64_t from, std::int64_t count, float factor) {
-      kernel.grad(rows(count), bytes_at(x, from), bytes_at(dy, from), factor, norm.slopes(), bytes_to(dx, from));
+    for_each_stretch(map, factors.any(), [&](std::int64_t, std::int64_t image, std::int64_t from, std::int64_t count) {
+      kernel.grad(rows(count), bytes_at(x, from), bytes_at(dy, from), factors[image], norm.slopes(),
+                  bytes_to(dx, from));
     });
     return {dx,           norm.weight,  norm.bias,   context->saved_data["adds"].toBool() ? dy : at::Tensor(),
             at::Tensor(), at::Tensor(), at::Tensor()};

@@ -14,8 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kSums = 5;  ///< that NormActKernels::gated_sums makes
-
 /// Of squeeze-excite's small tensors, all float32 with a row for each image.
 struct Gates {
   at::Tensor pooled;    ///< [N, C], mean of y over the map
@@ -53,20 +51,18 @@ void for_each_image(const Rows& map, const Body& body) {
   });
 }
 
-/// Sums over a map's rows: `kinds` of them for each channel, added up by work(sums), to out [kinds, C].
+/// A sum over an image's rows for each channel, added up by work(sum), to out [C].
 template <typename Work>
-void sum_channels(const Rows& map, std::int64_t kinds, float* out, const Work& work) {
-  std::fill_n(out, kinds * map.channels, 0.0f);
+void sum_channels(const Rows& map, float* out, const Work& work) {
+  std::fill_n(out, map.channels, 0.0f);
   if (map.period == map.channels) {
     work(out);
     return;
   }
-  std::vector<float> sums(static_cast<std::size_t>(kinds * map.period), 0.0f);
-  work(sums.data());
-  for (std::int64_t kind = 0; kind < kinds; ++kind) {
-    for (std::int64_t i = 0; i < map.period; ++i) {
-      out[kind * map.channels + i % map.channels] += sums[static_cast<std::size_t>(kind * map.period + i)];
-    }
+  std::vector<float> sum(static_cast<std::size_t>(map.period), 0.0f);
+  work(sum.data());
+  for (std::int64_t i = 0; i < map.period; ++i) {
+    out[i % map.channels] += sum[static_cast<std::size_t>(i)];
   }
 }
 
@@ -78,7 +74,7 @@ Gates make_gates(const at::Tensor& x, const Rows& map, const Repeated& scale, co
   gates.pooled = at::empty({map.images, map.channels}, at::kFloat);
   auto* pooled = gates.pooled.data_ptr<float>();
   for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
-    sum_channels(map, 1, pooled + image * map.channels, [&](float* sum) {
+    sum_channels(map, pooled + image * map.channels, [&](float* sum) {
       kernel.pool({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), sum);
     });
   });
@@ -101,30 +97,6 @@ at::Tensor apply_gates(const at::Tensor& x, const Rows& map, const Repeated& sca
   });
   return y;
 }
-
-/// The sums of dz and of dz * (x - mean) over a batch, from those of NormActKernels::gated_sums for each image,
-/// [N, 5, C], with dz = (dy * gate + pooled) * act'(z).
-struct DzSums {
-  std::vector<double> sum, product;
-
-  DzSums(const Rows& map, const float* sums, const float* gate, const float* pooled)
-      : sum(static_cast<std::size_t>(map.channels), 0.0), product(sum) {
-    constexpr std::int64_t kChannels = 64;  // per task
-    at::parallel_for(0, (map.channels + kChannels - 1) / kChannels, 1, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t last = std::min(map.channels, end * kChannels);
-      for (std::int64_t image = 0; image < map.images; ++image) {
-        const float* of = sums + image * kSums * map.channels;
-        const float *g = gate + image * map.channels, *p = pooled + image * map.channels;
-        for (std::int64_t c = begin * kChannels; c < last; ++c) {
-          const double with_gate = g[c], with_pooled = p[c];
-          sum[static_cast<std::size_t>(c)] += with_gate * of[map.channels + c] + with_pooled * of[2 * map.channels + c];
-          product[static_cast<std::size_t>(c)] +=
-              with_gate * of[3 * map.channels + c] + with_pooled * of[4 * map.channels + c];
-        }
-      }
-    });
-  }
-};
 
 struct NormActExciteFunction : torch::autograd::Function<NormActExciteFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& /*weight*/,
@@ -152,25 +124,31 @@ struct NormActExciteFunction : torch::autograd::Function<NormActExciteFunction> 
     const NormActKernels& kernel = norm_kernels(x);
     const Repeated scale = repeated(map, statistics, kScale), shift = repeated(map, statistics, kShift),
                    mean = repeated(map, statistics, kMean);
-    at::Tensor sums = at::empty({map.images, kSums, map.channels}, at::kFloat);
-    auto* out = sums.data_ptr<float>();
+    // three passes: the gates' own gradients, the sums of dz over the batch, dx. One for all sums would keep five
+    // numbers for each image and channel, more than there are values on small maps.
+    const at::Tensor d_gate = at::empty_like(gate);
+    auto* out = d_gate.data_ptr<float>();
     for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
-      sum_channels(map, kSums, out + image * kSums * map.channels, [&](float* sum) {
-        kernel.gated_sums({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
-                          mean.data(), sum);
+      sum_channels(map, out + image * map.channels, [&](float* sum) {
+        kernel.gate_sums({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
+                         sum);
       });
     });
-    // the first sum is the gate's own gradient
     const at::Tensor excited = at::silu(squeezed);
-    const at::Tensor d_excite = at::sigmoid_backward(sums.select(1, 0), gate);
+    const at::Tensor d_excite = at::sigmoid_backward(d_gate, gate);
     const at::Tensor d_squeeze = at::silu_backward(product_grad_rows(d_excite, excited, excite_weight), squeezed);
     const at::Tensor d_pooled =
         product_grad_rows(d_squeeze, pooled, squeeze_weight).div_(static_cast<double>(map.rows / map.images));
     const auto *gates = gate.data_ptr<float>(), *shares = d_pooled.data_ptr<float>();
-    const DzSums dz(map, out, gates, shares);
-    const NormGrad norm(map, statistics, dz.sum, dz.product);
+    Sums sums(map, map.chunks, 2);
+    for_each_stretch(map, true, [&](std::int64_t chunk, std::int64_t image, std::int64_t from, std::int64_t count) {
+      const Repeated row(map, gates + image * map.channels), share(map, shares + image * map.channels);
+      kernel.gated_sums({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
+                        row.data(), share.data(), mean.data(), sums.at(chunk, 0), sums.at(chunk, 1));
+    });
+    const NormGrad norm(map, statistics, sums.total(0), sums.total(1));
     at::Tensor dx = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
-    for_each_image(map, [&](std::int64_t image, std::int64_t from, std::int64_t count) {
+    for_each_stretch(map, true, [&](std::int64_t, std::int64_t image, std::int64_t from, std::int64_t count) {
       const Repeated row(map, gates + image * map.channels), share(map, shares + image * map.channels);
       kernel.gated_grad({count, map.period, scale.data(), shift.data(), true}, bytes_at(x, from), bytes_at(dy, from),
                         row.data(), share.data(), norm.slopes(), bytes_to(dx, from));

@@ -28,7 +28,7 @@ at::Tensor batch_statistics(const at::Tensor& x, const Rows& map, const Norm& no
   const at::Tensor first = x[0].select(1, 0).select(1, 0).to(at::kFloat).contiguous();
   const Repeated origin(map, first.data_ptr<float>());
   Sums sums(map, map.chunks, 2);
-  for_each_stretch(map, {}, [&](std::int64_t chunk, std::int64_t from, std::int64_t count, float) {
+  for_each_stretch(map, false, [&](std::int64_t chunk, std::int64_t, std::int64_t from, std::int64_t count) {
     kernel.moments(bytes_at(x, from), count, map.period, origin.data(), sums.at(chunk, 0), sums.at(chunk, 1));
   });
   const auto sum = sums.total(0), square = sums.total(1);

@@ -128,19 +128,18 @@ class Sums {
   std::vector<float> values_;
 };
 
-/// Work on the rows of each chunk: body(chunk, first value, number of values, image's factor), in stretches of one
-/// factor.
+/// Work on the rows of each chunk: body(chunk, image, first value, number of values), in stretches of one image if
+/// `by_image`.
 template <typename Body>
-void for_each_stretch(const Rows& map, const at::Tensor& keep, const Body& body) {
-  const float* factors = keep.defined() ? keep.data_ptr<float>() : nullptr;
+void for_each_stretch(const Rows& map, bool by_image, const Body& body) {
   const std::int64_t positions = map.rows / map.images;
   at::parallel_for(0, map.chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
       const std::int64_t last = map.row_of(chunk + 1);
       for (std::int64_t row = map.row_of(chunk); row < last;) {
         const std::int64_t image = row / positions;
-        const std::int64_t next = factors != nullptr ? std::min(last, (image + 1) * positions) : last;
-        body(chunk, row * map.channels, (next - row) * map.channels, factors != nullptr ? factors[image] : 1.0f);
+        const std::int64_t next = by_image ? std::min(last, (image + 1) * positions) : last;
+        body(chunk, image, row * map.channels, (next - row) * map.channels);
         row = next;
       }
     }

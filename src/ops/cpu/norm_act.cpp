@@ -192,32 +192,44 @@ void gated(const NormRows& a, const void* x_, const float* gate, void* y_) {
 }
 
 template <typename T>
-void gated_sums(const NormRows& a, const void* x_, const void* dy_, const float* mean, float* sums) {
+void gate_sums(const NormRows& a, const void* x_, const void* dy_, float* sum) {
   const auto* x = static_cast<const T*>(x_);
   const auto* dy = static_cast<const T*>(dy_);
   walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
     const auto scale = load<V>(a.scale + c);
     const auto shift = load<V>(a.shift + c);
-    const auto middle = load<V>(mean + c);
-    V sum[5]{};
+    V s{};
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) {
-      const auto value = load_value<V>(x + at + r * a.period);
-      const auto g = load_value<V>(dy + at + r * a.period);
-      const V z = value * scale + shift;
-      const V s = sigmoid<exact<T>>(z);
-      const V slope = silu_slope(z, s);
-      const V centred = slope * (value - middle);
-      sum[0] += g * z * s;
-      sum[1] += g * slope;
-      sum[2] += slope;
-      sum[3] += g * centred;
-      sum[4] += centred;
+      const V z = load_value<V>(x + at + r * a.period) * scale + shift;
+      s += load_value<V>(dy + at + r * a.period) * z * sigmoid<exact<T>>(z);
     }
-#pragma GCC unroll 5
-    for (int k = 0; k < 5; ++k) {
-      add_to(sums + k * a.period + c, sum[k]);
+    add_to(sum + c, s);
+  });
+}
+
+template <typename T>
+void gated_sums(const NormRows& a, const void* x_, const void* dy_, const float* gate, const float* pooled,
+                const float* mean, float* sum, float* product) {
+  const auto* x = static_cast<const T*>(x_);
+  const auto* dy = static_cast<const T*>(dy_);
+  walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
+    const auto scale = load<V>(a.scale + c);
+    const auto shift = load<V>(a.shift + c);
+    const auto g = load<V>(gate + c);
+    const auto p = load<V>(pooled + c);
+    const auto middle = load<V>(mean + c);
+    V s{}, q{};
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) {
+      const int64_t i = at + r * a.period;
+      const auto value = load_value<V>(x + i);
+      const V dz = behind_activation<T, true>(value, V(load_value<V>(dy + i) * g + p), scale, shift);
+      s += dz;
+      q += dz * (value - middle);
     }
+    add_to(sum + c, s);
+    add_to(product + c, q);
   });
 }
 
@@ -247,7 +259,8 @@ void gated_grad(const NormRows& a, const void* x_, const void* dy_, const float*
 
 template <typename T>
 constexpr NormActKernels kernels_of() {
-  return {moments<T>, apply_any<T>, grad_sums_any<T>, grad_any<T>, pool<T>, gated<T>, gated_sums<T>, gated_grad<T>};
+  return {moments<T>, apply_any<T>, grad_sums_any<T>, grad_any<T>,  pool<T>,
+          gated<T>,   gate_sums<T>, gated_sums<T>,    gated_grad<T>};
 }
 
 }  // namespace

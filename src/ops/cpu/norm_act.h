@@ -37,9 +37,11 @@ struct NormActKernels {
   // With squeeze-excite behind the activation, over the rows of one image: y = act(z) * gate.
   void (*pool)(const NormRows&, const void* x, float* sum);
   void (*gated)(const NormRows&, const void* x, const float* gate, void* y);
-  /// Of dy * act(z), dy * act'(z), act'(z), dy * act'(z) * (x - mean), act'(z) * (x - mean): [5, period].
-  void (*gated_sums)(const NormRows&, const void* x, const void* dy, const float* mean, float* sums);
-  /// dz = (dy * gate + pooled) * act'(z).
+  /// Of dy * act(z).
+  void (*gate_sums)(const NormRows&, const void* x, const void* dy, float* sum);
+  /// Of dz = (dy * gate + pooled) * act'(z), and of dz * (x - mean).
+  void (*gated_sums)(const NormRows&, const void* x, const void* dy, const float* gate, const float* pooled,
+                     const float* mean, float* sum, float* product);
   void (*gated_grad)(const NormRows&, const void* x, const void* dy, const float* gate, const float* pooled,
                      const NormSlopes&, void* dx);
 };
