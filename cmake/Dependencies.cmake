@@ -1,10 +1,28 @@
 # Everything the project links, found once. scripts/setup.sh installs it.
 
+# What is older than Debian 12 has was never tried.
+if((CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
+   OR (CMAKE_CXX_COMPILER_ID STREQUAL Clang AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14))
+  message(FATAL_ERROR "effnetv2 needs GCC 12 or Clang 14 or newer, and ${CMAKE_CXX_COMPILER} is "
+                      "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}: choose another with CXX=")
+endif()
+
+# effnetv2_package(NAME LEAST DEBIAN ...): finds NAME, of version LEAST or newer, which Debian has in its package DEBIAN.
+macro(effnetv2_package name least debian)
+  find_package(${name} QUIET ${ARGN})
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "${name} ${least} or newer was not found. Install it (scripts/setup.sh does, Debian calls it "
+                        "${debian}), or name its place in CMAKE_PREFIX_PATH.")
+  elseif(${name}_VERSION AND ${name}_VERSION VERSION_LESS ${least})
+    message(FATAL_ERROR "${name} ${${name}_VERSION} in ${${name}_DIR} is too old: effnetv2 needs ${least} or newer.")
+  endif()
+endmacro()
+
 find_package(Threads REQUIRED)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
-find_package(CLI11 REQUIRED)
-find_package(nlohmann_json 3.9 REQUIRED)
-find_package(spdlog REQUIRED)
+effnetv2_package(OpenCV 4.6 libopencv-dev COMPONENTS core imgproc imgcodecs)
+effnetv2_package(CLI11 2.1 libcli11-dev)
+effnetv2_package(nlohmann_json 3.9 nlohmann-json3-dev)
+effnetv2_package(spdlog 1.10 libspdlog-dev)
 
 if(EFFNETV2_CUDA)
   enable_language(CUDA)
@@ -17,12 +35,14 @@ if(EFFNETV2_CUDA)
 endif()
 # LibTorch's package searches its own libraries by name; a wheel's must come before those of a system package.
 string(REPLACE ":" ";" prefixes "$ENV{CMAKE_PREFIX_PATH}")
-foreach(prefix ${CMAKE_PREFIX_PATH} ${prefixes})
-  if(EXISTS ${prefix}/Torch/TorchConfig.cmake)
-    list(PREPEND CMAKE_LIBRARY_PATH ${prefix}/../../lib)
+list(TRANSFORM prefixes APPEND /Torch)
+list(TRANSFORM CMAKE_PREFIX_PATH APPEND /Torch OUTPUT_VARIABLE more_prefixes)
+foreach(place ${prefixes} ${more_prefixes} ${Torch_DIR})
+  if(EXISTS ${place}/TorchConfig.cmake)
+    list(PREPEND CMAKE_LIBRARY_PATH ${place}/../../../lib)
   endif()
 endforeach()
-find_package(Torch REQUIRED)
+effnetv2_package(Torch 1.13 libtorch-dev)
 find_package(OpenMP REQUIRED COMPONENTS CXX)  # without it at::parallel_for in our own files is a plain loop
 # at::parallel_for is a region of ours that at::set_num_threads has to govern, and that shares one pool of threads with
 # LibTorch's: a wheel brings a libgomp of its own, and linking the compiler's beside it could start two runtimes.
@@ -53,5 +73,5 @@ if(EFFNETV2_CUDA AND torch_cudart)
 endif()
 
 if(EFFNETV2_TESTS)
-  find_package(GTest REQUIRED)
+  effnetv2_package(GTest 1.12 "libgtest-dev libgmock-dev")
 endif()

@@ -5,8 +5,8 @@
 
 For each work it times ours in float32 and bfloat16, and the peer in eager form (NCHW and channels_last, float32 and
 bfloat16) and, where its version has it, compiled; each in a fresh process with the same threads, batch and optimizer
-(Adam). After a first round of all, the best of each side and the best in float32 go on in turns, in an order that
-changes from round to round. Ratios are taken within a round. Needs a Python with PyTorch and torchvision: by default
+(Adam). After a first round of all, ours and every peer within a half of the best peer's time, or of its best in float32,
+go on in turns, in an order that changes from round to round. Ratios are taken within a round. Needs a Python with PyTorch and torchvision: by default
 the one that runs this, on Debian python3-torchvision, which shares its LibTorch with this program; --python names
 another for the peer. With --data DIR, a folder of class folders of JPEGs, it also times decoding and resizing them
 beside torchvision's ImageFolder and PyTorch's DataLoader with as many workers. Writes OUT.json and OUT.md if asked, and a table to stdout.
@@ -112,14 +112,21 @@ def measure(options, work, everyone):
             times[contestant].append(result)
             print(f"{work}: {' '.join(contestant)}: {result['ms']:.1f} ms", file=sys.stderr, flush=True)
 
+    def median(contestant):
+        return peers.median([t["ms"] for t in times[contestant]])
+
     def best(side, precision=""):
-        field = [c for c in everyone if c[0] == side and c[1].endswith(precision) and times[c]]
-        return min(field, key=lambda contestant: peers.median([t["ms"] for t in times[contestant]]))
+        return min((c for c in everyone if c[0] == side and c[1].endswith(precision) and times[c]), key=median)
 
     for contestant in everyone:
         run(contestant)
     plain = ("exact", "loader") if work.startswith("data:") else ("fp32", "fp32")
-    field = list(dict.fromkeys([best("ours"), best("peer"), best("ours", plain[0]), best("peer", plain[1])]))
+    # one slow moment must not put the fastest out
+    limits = [(p, 1.5 * median(best("peer", p))) for p in ("", plain[1])]
+    field = [
+        c for c in everyone
+        if times[c] and (c[0] == "ours" or any(c[1].endswith(p) and median(c) < limit for p, limit in limits))
+    ]
     for number in range(1, options.rounds):
         for contestant in field if number % 2 == 0 else reversed(field):
             run(contestant)
@@ -128,8 +135,8 @@ def measure(options, work, everyone):
         ratios = [p["ms"] / o["ms"] for o, p in zip(times[ours], times[peer])]
         return {
             "ours": ours[1], "peer": peer[1],
-            "ours_ms": round(peers.median([t["ms"] for t in times[ours]]), 2),
-            "peer_ms": round(peers.median([t["ms"] for t in times[peer]]), 2),
+            "ours_ms": round(median(ours), 2),
+            "peer_ms": round(median(peer), 2),
             "ours_bytes": max(t["bytes"] for t in times[ours]),
             "peer_bytes": max(t["bytes"] for t in times[peer]),
             "ratio": round(peers.median(ratios), 3),

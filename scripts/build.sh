@@ -2,6 +2,8 @@
 # Configures and builds one preset, quietly: its output goes to build/logs/, and its end is shown if something fails.
 #
 #   scripts/build.sh [--preset NAME] [--werror] [TARGET ...]      release and everything unless told otherwise
+#
+# It takes the LibTorch that scripts/setup.sh chose, and configures from nothing when another one is chosen.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -26,6 +28,7 @@ done
 
 folder=$repo/build/$preset
 log=$repo/build/logs/build-$preset.log
+libtorch=$repo/build/libtorch.cmake
 mkdir -p "$(dirname "$log")"
 cd "$repo"
 
@@ -55,8 +58,14 @@ show_progress() {
 }
 
 : >"$log"
-if [[ ! -f $folder/build.ninja || -n $werror ]]; then
-  cmake --preset "$preset" ${werror:+"$werror"} >>"$log" 2>&1 || failed
+configure=()
+if [[ -f $libtorch ]]; then
+  configure+=(-C "$libtorch")
+  # what CMake found of another LibTorch
+  [[ ! $libtorch -nt $folder/CMakeCache.txt ]] || rm -f "$folder/CMakeCache.txt"
+fi
+if [[ ! -f $folder/CMakeCache.txt || -n $werror ]]; then
+  cmake --preset "$preset" "${configure[@]}" ${werror:+"$werror"} >>"$log" 2>&1 || failed
 fi
 
 build=(cmake --build "$folder" --parallel "$jobs")

@@ -5,6 +5,8 @@
 #   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
 #   scripts/setup.sh --browser  also Chromium, in which the tests open reports and scripts/report_png.sh draws them
 #   scripts/setup.sh --dev      all these, and clang-tidy and torchvision for writing the golden files again
+#   scripts/setup.sh --libtorch auto|debian|pip|DIR
+#                               which LibTorch to build with (scripts/libtorch.sh); remembered for later calls, first auto
 #
 # EFFNETV2_SKIP_SETUP=1 makes it trust what is there (other systems, another LibTorch in CMAKE_PREFIX_PATH).
 set -euo pipefail
@@ -14,7 +16,7 @@ log=$repo/build/logs/setup.log
 
 packages=(
   build-essential cmake ninja-build git jq
-  libtorch-dev libopencv-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libgtest-dev libgmock-dev
+  libopencv-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libgtest-dev libgmock-dev
   libopenblas0-openmp libjs-chart.js
 )
 lint_packages=(clang-format shellcheck)
@@ -24,11 +26,16 @@ dev_packages=(clang-tidy libomp-dev python3-torchvision)
 say() { echo "setup: $*" >&2; }
 
 usage() {
-  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
-for option in "$@"; do
-  case $option in
+libtorch=
+while (($# > 0)); do
+  case $1 in
+    --libtorch)
+      libtorch=${2:?--libtorch needs auto, debian, pip or a folder}
+      shift
+      ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --browser) packages+=("${browser_packages[@]}") ;;
     --dev) packages+=("${lint_packages[@]}" "${browser_packages[@]}" "${dev_packages[@]}") ;;
@@ -37,10 +44,11 @@ for option in "$@"; do
       exit 0
       ;;
     *)
-      say "unknown option $option (there are --lint, --browser, --dev and --help)"
+      say "unknown option $1 (there are --lint, --browser, --dev, --libtorch and --help)"
       exit 2
       ;;
   esac
+  shift
 done
 
 if [[ -n ${EFFNETV2_SKIP_SETUP:-} ]]; then
@@ -54,6 +62,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   say "GoogleMock, OpenBLAS. Then set EFFNETV2_SKIP_SETUP=1, and CMAKE_PREFIX_PATH if LibTorch lies somewhere unusual."
   exit 6
 fi
+
+libtorch=$("$repo/scripts/libtorch.sh" choose "$libtorch")
+[[ $libtorch != debian ]] || packages+=(libtorch-dev)
+[[ $libtorch != pip ]] || packages+=(python3-venv)
 
 is_installed() {
   [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
@@ -76,6 +88,7 @@ for package in "${packages[@]}"; do
 done
 if ((${#missing[@]} == 0)); then
   check_blas
+  "$repo/scripts/libtorch.sh" prepare "$libtorch"
   say "all ${#packages[@]} packages are there"
   exit 0
 fi
@@ -103,4 +116,5 @@ if ! apt_get update || ! apt_get install --no-install-recommends "${missing[@]}"
   exit 6
 fi
 check_blas
+"$repo/scripts/libtorch.sh" prepare "$libtorch"
 say "installed ${#missing[@]} packages in $SECONDS s"

@@ -15,6 +15,7 @@
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/torch_compat.h"
 #include "effnetv2/ops/cuda_device.h"
 
 namespace effnetv2 {
@@ -79,9 +80,7 @@ void apply_runtime(const ExperimentConfig& config) {
     return;  // the rest is of cards
   }
   auto& context = at::globalContext();
-  const bool tf32 = config.precision == Precision::tf32;
-  context.setAllowTF32CuBLAS(tf32);
-  context.setAllowTF32CuDNN(tf32);
+  set_tf32(config.precision == Precision::tf32);
   context.setBenchmarkCuDNN(!config.deterministic);
   if (config.deterministic) {
     // read by cuBLAS at its first call

@@ -59,12 +59,64 @@ PATH=$temp/plain expect_exit 6 "$setup"
 expect_contains "$errors" "not a Debian system"
 expect_contains "$errors" "LibTorch"
 
+# ---- which LibTorch
+settings=$copy/build/libtorch.cmake
+stand_in "$bin/nvidia-smi" <<'SCRIPT'
+[[ -n ${CARD:-} ]] || exit 9
+[[ $* == *compute_cap* ]] && echo 9.0 || echo a card
+SCRIPT
+expect_contains "$settings" "chosen: debian"
+MISSING=libtorch-dev expect_exit 0 with_stand_ins "$setup" --libtorch debian
+expect_contains "$calls" "install --no-install-recommends libtorch-dev"
+expect_exit 6 with_stand_ins "$setup" --libtorch "$temp/elsewhere"
+expect_contains "$errors" "no TorchConfig.cmake in $temp/elsewhere"
+expect_contains "$settings" "chosen: debian"
+mkdir -p "$temp/libtorch/share/cmake/Torch"
+touch "$temp/libtorch/share/cmake/Torch/TorchConfig.cmake"
+expect_exit 0 with_stand_ins "$setup" --libtorch "$temp/libtorch"
+expect_contains "$settings" "set(Torch_DIR \"$temp/libtorch/share/cmake/Torch\""
+: >"$calls"
+MISSING=libtorch-dev expect_exit 0 with_stand_ins "$setup"
+expect_equal "$(cat "$calls")" ""
+expect_contains "$settings" "$temp/libtorch"
+Torch_DIR=$temp/libtorch expect_exit 0 with_stand_ins "$setup" --libtorch auto
+expect_contains "$errors" "as Torch_DIR names it"
+
+# With a card PyPI's wheel, whose environment and compiler stand in for themselves.
+site=$copy/.venv/site
+mkdir -p "$site/torch" "$site/nvidia/cu13/lib"
+echo "cuda: Optional[str] = '13.0'" >"$site/torch/version.py"
+stand_in "$copy/.venv/bin/pip" <<'SCRIPT'
+echo "pip $*" >>"$CALLS"
+touch "$PIP_DID"
+SCRIPT
+stand_in "$copy/.venv/bin/python" <<SCRIPT
+[[ \$2 != *version* ]] || ! [[ -f "$temp/pip" ]] || echo 2.11.0
+[[ \$2 != *purelib* ]] || echo "$site"
+SCRIPT
+stand_in "$bin/nvcc" <<'SCRIPT'
+echo "Cuda compilation tools, release ${NVCC:-13.0}, V13.0.88"
+SCRIPT
+: >"$calls"
+CARD=1 PIP_DID=$temp/pip expect_exit 0 with_stand_ins "$setup" --libtorch auto
+expect_contains "$errors" "an NVIDIA driver answers"
+expect_contains "$calls" "pip install torch==2.11.0"
+expect_contains "$settings" "set(Torch_DIR \"$site/torch/share/cmake/Torch\""
+expect_contains "$settings" "set(CMAKE_CUDA_COMPILER \"$bin/nvcc\""
+expect_contains "$settings" 'set(CMAKE_CUDA_ARCHITECTURES "90"'
+: >"$calls"
+touch -d "2 days ago" "$settings"
+CARD=1 PIP_DID=$temp/pip expect_exit 0 with_stand_ins "$setup"
+expect_equal "$(cat "$calls")" ""
+[[ $(find "$settings" -mtime +0) == "$settings" ]] || fail "the same settings were written again"
+PIP_DID=$temp/pip expect_exit 0 with_stand_ins "$setup" --libtorch debian
+
 # ---- build.sh
 build=$copy/scripts/build.sh
 stand_in "$bin/cmake" <<'SCRIPT'
 echo "cmake $*" >>"$CALLS"
 if [[ $1 == --preset ]]; then
-  mkdir -p "build/$2" && touch "build/$2/build.ninja"
+  mkdir -p "build/$2" && touch "build/$2/CMakeCache.txt"
 else
   echo "${NINJA_SAYS:-ninja: no work to do.}"
 fi
@@ -80,7 +132,13 @@ expect_lacks "$calls" "--preset"
 expect_contains "$calls" "--target effnetv2"
 expect_contains "$errors" "up to date"
 expect_exit 0 with_stand_ins "$build" --preset asan --werror
-expect_contains "$calls" "cmake --preset asan -DEFFNETV2_WERROR=ON"
+expect_contains "$calls" "cmake --preset asan -C $settings -DEFFNETV2_WERROR=ON"
+echo "set(Torch_DIR elsewhere)" >>"$settings"
+touch -d "1 minute" "$settings"
+: >"$calls"
+expect_exit 0 with_stand_ins "$build" effnetv2
+expect_contains "$calls" "cmake --preset release -C $settings"
+touch -d "1 minute ago" "$settings"
 NINJA_SAYS="a.cpp:3:1: error: expected ;" CMAKE_CODE=1 expect_exit 1 with_stand_ins "$build"
 expect_contains "$errors" "a.cpp:3:1: error: expected ;"
 expect_contains "$errors" "$copy/build/logs/build-release.log"

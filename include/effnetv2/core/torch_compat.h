@@ -2,6 +2,7 @@
 
 // Every difference between LibTorch versions (1.13 ... 2.14) stands here and nowhere else.
 
+#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <c10/util/Exception.h>
 #include <torch/version.h>
@@ -65,5 +66,20 @@ class AutocastGuard {
   bool active_;
   bool was_ = false;
 };
+
+/// Whether matrix products and convolutions in float32 may take TF32 on a card, in the whole process.
+inline void set_tf32(bool on) {
+  at::Context& context = at::globalContext();
+#if EFFNETV2_TORCH_AT_LEAST(2, 11)
+  // the older calls warn that they will go
+  const auto precision = on ? at::Float32Precision::TF32 : at::Float32Precision::IEEE;
+  for (const auto operation : {at::Float32Op::MATMUL, at::Float32Op::CONV}) {
+    context.setFloat32Precision(at::Float32Backend::CUDA, operation, precision);
+  }
+#else
+  context.setAllowTF32CuBLAS(on);
+  context.setAllowTF32CuDNN(on);
+#endif
+}
 
 }  // namespace effnetv2
