@@ -1,5 +1,6 @@
 #include "image_format.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -169,16 +170,16 @@ ImageFormat inspect_bmp(const Bytes& data, bool header_only) {
     return broken("is damaged or of an unknown kind: BMP header of " + std::to_string(data.little32(14)) + " bytes, " +
                   std::to_string(bits) + " bits, compression " + std::to_string(compression));
   }
-  ImageFormat format{{std::abs(width), std::abs(height), 3}, ""};
-  if (!header_only && width > 0 && width < (1 << 24) && std::abs(height) < (1 << 24)) {
+  const std::int64_t rows = std::abs(height);  // negative: stored downwards
+  // the larger of both, as GCC 14 fails on two comparisons
+  if (!header_only && width > 0 && std::max(width, rows) < (1 << 24)) {
     const bool run_lengths = compression == 1 || compression == 2;
     const auto row = (static_cast<std::uint64_t>(width) * bits + 31) / 32 * 4;
-    if (!data.has(data.little32(10),
-                  run_lengths ? data.little32(34) : row * static_cast<std::uint64_t>(std::abs(height)))) {
+    if (!data.has(data.little32(10), run_lengths ? data.little32(34) : row * static_cast<std::uint64_t>(rows))) {
       return broken(kTruncated);
     }
   }
-  return format;
+  return {{std::abs(width), rows, 3}, ""};
 }
 
 ImageFormat inspect_webp(const Bytes& data, bool header_only) {

@@ -52,7 +52,7 @@ TEST(ConfigKeys, EveryAllowedValueIsReadAndWritten) {
         continue;
       }
       json written = resolved(parse_config(document, "/somewhere"));
-      const json& got = test::at_path(written, concrete_path(*key));
+      const json got = test::at_path(written, concrete_path(*key));
       if (key->type == ConfigKey::Type::object || key->type == ConfigKey::Type::rows) {
         EXPECT_EQ(got.type(), value.type()) << key->path;
         EXPECT_EQ(got.is_array() ? got.size() : 0u, value.is_array() ? value.size() : 0u) << key->path;
