@@ -118,7 +118,7 @@ offers 'effnetv2 train my.json --set data.root=ph' photos
 offers 'effnetv2 train my.json --set seed=1 train.ep' train.epochs=
 offers 'effnetv2 train --set seed=1 my' my.json
 offers 'effnetv2 frobnicate ' bench config convert data docs eval predict report resume summary train
-expect_equal "$(completions 'effnetv2 train my.json --set ')" "$(sed 's/$/=/' <<<"$keys" | LC_ALL=C sort | paste -sd ' ')"
+expect_equal "$(completions 'effnetv2 train my.json --set ')" "$(LC_ALL=C sort <<<"${keys//$'\n'/=$'\n'}=" | paste -sd ' ')"
 # the cursor before the end of the line: what follows it does not count
 COMP_LINE='effnetv2 tra my.json' COMP_POINT=12 COMP_CWORD=1 COMP_WORDS=(effnetv2 tra my.json)
 _effnetv2 effnetv2 tra effnetv2

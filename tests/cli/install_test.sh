@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-build=$(dirname "$1")
+build=$(cd "$(dirname "$1")" && pwd)
 cached() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 compiler=$(cached CMAKE_CXX_COMPILER)
 sanitizers=$(cached EFFNETV2_SANITIZE)

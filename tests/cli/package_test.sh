@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-build=$(dirname "$1")
+build=$(cd "$(dirname "$1")" && pwd)
 
 skip() {
   echo "package: SKIPPED, NO PACKAGE WAS BUILT: $*" >&2
@@ -31,6 +31,11 @@ for package in "$program" "$libraries"; do
 done
 expect_equal "$(field "$program" Package) $(field "$program" Section)" "effnetv2 science"
 expect_equal "$(field "$libraries" Package) $(field "$libraries" Section)" "effnetv2-dev libdevel"
+expect_equal "$(field "$program" Description | head -n 1)" "Train and study EfficientNetV2 from JSON configs"
+expect_equal "$(field "$libraries" Description | head -n 1)" "Train and study EfficientNetV2 from JSON configs (libraries)"
+for package in "$program" "$libraries"; do
+  expect_equal "$(field "$package" Description | sort | uniq -d)" "" "lines that the description has twice"
+done
 depends=", $(field "$program" Depends),"
 for library in libtorch libopencv-core libopencv-imgcodecs libspdlog libc6 libstdc++6 libgomp1; do
   [[ $depends == *", $library"* ]] || fail "the program does not depend on $library: $depends"
