@@ -51,13 +51,12 @@ effnetv2_sources(base_sources core config data report)
 add_library(effnetv2_base STATIC ${base_sources} ${embedded})
 add_dependencies(effnetv2_base effnetv2_revision)
 target_link_libraries(effnetv2_base
-  PUBLIC effnetv2_options nlohmann_json::nlohmann_json Threads::Threads
+  PUBLIC $<BUILD_INTERFACE:effnetv2_options> nlohmann_json::nlohmann_json Threads::Threads
   PRIVATE opencv_core opencv_imgproc opencv_imgcodecs spdlog::spdlog)
 
 effnetv2_sources(nn_sources ops model weights train run)
 add_library(effnetv2_nn STATIC ${nn_sources})
-target_include_directories(effnetv2_nn SYSTEM PUBLIC ${TORCH_INCLUDE_DIRS})
-target_link_libraries(effnetv2_nn PUBLIC effnetv2_base OpenMP::OpenMP_CXX ${TORCH_LIBRARIES})
+target_link_libraries(effnetv2_nn PUBLIC effnetv2_base effnetv2::torch)
 # not torch/torch.h, which takes longer to load than most files take to compile
 set(effnetv2_precompiled <ATen/ATen.h> <nlohmann/json.hpp> <torch/nn/module.h> <torch/csrc/autograd/custom_function.h>)
 if(EFFNETV2_PCH)

@@ -19,7 +19,7 @@ packages=(
   libopencv-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libgtest-dev libgmock-dev
   libopenblas0-openmp libjs-chart.js
 )
-lint_packages=(clang-format shellcheck)
+lint_packages=(clang-format shellcheck file groff-base)  # the last two for the tests of the packages
 browser_packages=(chromium)
 dev_packages=(clang-tidy libomp-dev python3-torchvision)
 

@@ -81,7 +81,7 @@ int run(const Options& options) {
 void add_bench(CLI::App& app, Run& run_verb) {
   auto* verb = app.add_subcommand("bench", "time training steps, inference or data loading");
   const auto options = std::make_shared<Options>();
-  verb->add_option("CONFIG.json", options->config, "the experiment, a JSON file")->required();
+  add_config_file(*verb, options->config);
   verb->add_option("--mode", options->mode, "train and infer use random images; data reads data.root")
       ->check(CLI::IsMember({"train", "infer", "data"}))
       ->capture_default_str();

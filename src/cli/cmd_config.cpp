@@ -77,8 +77,8 @@ int run_keys(const Options& options) {
   return kExitDone;
 }
 
-void add_config_file(CLI::App& verb, Options& options) {
-  verb.add_option("config", options.config, "the experiment, a JSON file")->required();
+void add_config_and_sets(CLI::App& verb, Options& options) {
+  add_config_file(verb, options.config);
   add_sets(verb, options.sets);
 }
 
@@ -96,14 +96,14 @@ void add_config(CLI::App& app, Run& run) {
   };
 
   auto* check = add("check", "list every error of a config, or print ok; touches no data", run_check);
-  add_config_file(*check, *options);
+  add_config_and_sets(*check, *options);
   check->footer(
       "Examples:\n"
       "  effnetv2 config check my.json\n"
       "  effnetv2 config check configs/imagenette-32.json --set train.optimizer.lr=1e-3");
 
   auto* show = add("show", "print the config with every key, as a run would store it", run_show);
-  add_config_file(*show, *options);
+  add_config_and_sets(*show, *options);
   show->add_flag("--origins", options->origins, "a key a line, with the file or --set that its value comes from");
   show->footer(
       "Examples:\n"

@@ -28,8 +28,10 @@ int run_convert(const Options& options) {
 void add_convert(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("convert", "turn weights from one kind of file into another");
   const auto options = std::make_shared<Options>();
-  verb->add_option("in", options->in, "a .safetensors, .pth or .pt file, or a run directory")->required();
-  verb->add_option("out", options->out, "the file to write; its extension decides")->required();
+  verb->add_option("IN", options->in, "a .safetensors, .pth or .pt file, or a run directory")
+      ->required()
+      ->type_name("");
+  verb->add_option("OUT", options->out, "the file to write; its extension decides")->required()->type_name("");
   verb->add_option("--checkpoint", options->checkpoint, "which weights of the run; the averaged ones if it has an EMA")
       ->check(CLI::IsMember({"best", "last"}))
       ->capture_default_str();

@@ -183,7 +183,7 @@ void add_data(CLI::App& app, Run& run) {
   };
 
   auto* synth = add("synth", "draw a small data set of ten kinds of shapes and textures", run_synth);
-  synth->add_option("dir", options->directory, "where to")->required();
+  synth->add_option("DIR", options->directory, "where to")->required()->type_name("");
   synth->add_option("--images-per-class", options->synth.images_per_class, "how many")->capture_default_str();
   synth->add_option("--size", options->synth.size, "pixels of a side")->capture_default_str();
   synth->add_option("--seed", options->synth.seed, "another seed, other pictures")
@@ -192,20 +192,24 @@ void add_data(CLI::App& app, Run& run) {
 
   auto* verify =
       add("verify", "list unreadable images, duplicates and class sizes; exit 3 if something is wrong", run_verify);
-  verify->add_option("dir", options->directory, "a folder with one folder of images per class")->required();
+  verify->add_option("DIR", options->directory, "a folder with one folder of images per class")
+      ->required()
+      ->type_name("");
   verify->add_flag("--json", options->json, "one JSON document on stdout");
 
   auto* stats = add("stats", "counts, sizes, and the mean and standard deviation of each channel", run_stats);
-  stats->add_option("dir", options->directory, "a folder with one folder of images per class")->required();
+  stats->add_option("DIR", options->directory, "a folder with one folder of images per class")
+      ->required()
+      ->type_name("");
   stats->add_option("--size", options->size, "squash images to this side first; 0: take them as they are")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   stats->add_flag("--json", options->json, "one JSON document on stdout");
 
   auto* from_idx = add("from-idx", "turn MNIST's files into folders of PNG images", run_from_idx);
-  from_idx->add_option("images", options->images, "such as train-images-idx3-ubyte")->required();
-  from_idx->add_option("labels", options->labels, "such as train-labels-idx1-ubyte")->required();
-  from_idx->add_option("dir", options->directory, "where to; a new folder")->required();
+  from_idx->add_option("IMAGES", options->images, "such as train-images-idx3-ubyte")->required()->type_name("");
+  from_idx->add_option("LABELS", options->labels, "such as train-labels-idx1-ubyte")->required()->type_name("");
+  from_idx->add_option("DIR", options->directory, "where to; a new folder")->required()->type_name("");
 
   for (auto* sub : {synth, verify, stats, from_idx}) {
     add_common(*sub, options->common);

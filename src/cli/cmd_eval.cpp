@@ -78,15 +78,16 @@ int run_eval(const Options& options) {
 void add_eval(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("eval", "measure a trained network on a split");
   const auto options = std::make_shared<Options>();
-  verb->add_option("run_dir", options->model.run_dir, "a run's directory");
-  verb->add_option("--data", options->data, "other images: the folder to use instead of data.root");
+  verb->add_option("RUN_DIR", options->model.run_dir, "a run's directory")->type_name("");
+  verb->add_option("--data", options->data, "other images: the folder to use instead of data.root")->type_name("DIR");
   verb->add_option("--split", options->split, "default val, or all with other images")
       ->check(CLI::IsMember({"val", "test", "train", "all"}));
   verb->add_flag("--match-classes", options->match_classes,
                  "find class folders by name among the network's classes, which may be more");
   verb->add_option("-o,--output", options->output,
                    "where eval.json, confusion.csv and predictions.csv go; default RUN_DIR/eval/[<data>-]<split>, or "
-                   "eval/<weights>-[<data>-]<split> here");
+                   "eval/<weights>-[<data>-]<split> here")
+      ->type_name("DIR");
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_model_options(*verb, options->model);
   verb->footer(

@@ -108,14 +108,16 @@ int run_predict(Options options) {
 void add_predict(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("predict", "say what pictures show");
   const auto options = std::make_shared<Options>();
-  verb->add_option("paths", options->paths, "RUN_DIR first, unless there is --weights; then pictures, files or folders")
-      ->required();
+  verb->add_option("PATH", options->paths, "RUN_DIR first, unless there is --weights; then pictures, files or folders")
+      ->required()
+      ->type_name("");
   verb->add_option("--top-k", options->top_k, "answers for each picture")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   auto* logits = verb->add_flag("--logits", options->logits, "the network's outputs too, in the JSON");
   verb->add_option("--save-inputs", options->inputs,
-                   "a .safetensors file for the tensors that the network saw, by path");
+                   "a .safetensors file for the tensors that the network saw, by path")
+      ->type_name("FILE");
   logits->needs(verb->add_flag("--json", options->json, "one JSON document on stdout, a picture a line"));
   add_model_options(*verb, options->model);
   verb->footer(

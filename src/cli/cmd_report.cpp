@@ -36,9 +36,12 @@ int run_report(const Options& options) {
 void add_report(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("report", "draw runs as one HTML page");
   const auto options = std::make_shared<Options>();
-  verb->add_option("runs", options->runs, "run directories: one for its own page, several to compare them")->required();
+  verb->add_option("RUN_DIR", options->runs, "run directories: one for its own page, several to compare them")
+      ->required()
+      ->type_name("");
   verb->add_option("-o,--output", options->output,
-                   "the page to write; default RUN_DIR/report.html for one run, report.html here for several");
+                   "the page to write; default RUN_DIR/report.html for one run, report.html here for several")
+      ->type_name("FILE");
   add_common(*verb, options->common);
   verb->footer(
       "Examples:\n"

@@ -24,7 +24,7 @@ int run_resume(const Options& options) {
 void add_resume(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("resume", "go on with a run that was interrupted, or with more epochs");
   const auto options = std::make_shared<Options>();
-  verb->add_option("run_dir", options->run_dir, "the run's directory")->required();
+  verb->add_option("RUN_DIR", options->run_dir, "the run's directory")->required()->type_name("");
   add_sets(*verb, options->sets, "change a key that does not change the result, or train.epochs (repeatable)");
   add_common(*verb, options->common);
   verb->footer(

@@ -112,7 +112,7 @@ int run(const Options& options) {
 void add_summary(CLI::App& app, Run& run_verb) {
   auto* verb = app.add_subcommand("summary", "show a network stage by stage: shapes, parameters, MACs");
   const auto options = std::make_shared<Options>();
-  verb->add_option("config", options->config, "the experiment, a JSON file")->required();
+  add_config_file(*verb, options->config);
   add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);

@@ -43,9 +43,10 @@ int run_train(const Options& options) {
 void add_train(CLI::App& app, Run& run) {
   auto* verb = app.add_subcommand("train", "train a network from a config");
   const auto options = std::make_shared<Options>();
-  verb->add_option("config", options->config, "the experiment, a JSON file")->required();
+  add_config_file(*verb, options->config);
   add_sets(*verb, options->sets);
-  auto* run_dir = verb->add_option("--run-dir", options->run_dir, "where the run lies; default runs/<name>-<n>");
+  auto* run_dir =
+      verb->add_option("--run-dir", options->run_dir, "where the run lies; default runs/<name>-<n>")->type_name("DIR");
   auto* resume =
       verb->add_flag("--resume", options->resume, "start the run, go on with it, or report it done")->needs(run_dir);
   verb->add_flag("--overwrite", options->overwrite, "replace the run that is in --run-dir")

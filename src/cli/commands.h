@@ -44,6 +44,10 @@ void add_summary(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_data(CLI::App& app, Run& run);
 void add_config(CLI::App& app, Run& run);
+void add_docs(CLI::App& app, Run& run);
+
+/// CONFIG.json as an argument of a verb.
+void add_config_file(CLI::App& verb, std::string& file);
 
 /// --set on a verb, repeatable.
 void add_sets(CLI::App& verb, std::vector<std::string>& sets,

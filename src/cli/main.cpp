@@ -52,6 +52,7 @@ int parse_and_run(const std::vector<std::string>& args) {
   cli::add_data(app, run);
   cli::add_report(app, run);
   cli::add_config(app, run);
+  cli::add_docs(app, run);
   // after the verbs, which would inherit it
   app.footer(
       "Examples:\n"

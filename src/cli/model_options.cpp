@@ -17,8 +17,10 @@ TrainedModelRequest ModelOptions::request(const std::string& verb) const {
 }
 
 void add_model_options(CLI::App& verb, ModelOptions& options) {
-  auto* weights = verb.add_option("--weights", options.weights, "a .safetensors, .pth or .pt file, or another run");
-  auto* config = verb.add_option("--config", options.config, "the config that goes with --weights");
+  auto* weights = verb.add_option("--weights", options.weights, "a .safetensors, .pth or .pt file, or another run")
+                      ->type_name("FILE");
+  auto* config =
+      verb.add_option("--config", options.config, "the config that goes with --weights")->type_name("CONFIG.json");
   weights->needs(config);
   config->needs(weights);
   verb.add_option("--checkpoint", options.checkpoint, "which weights of the run")

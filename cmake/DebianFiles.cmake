@@ -1,0 +1,11 @@
+# Run by CPack on what it has laid out for the packages: names and compression that Debian wants of them.
+set(program ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/program/usr/share)
+set(documents ${program}/doc/effnetv2)
+file(RENAME ${documents}/CHANGELOG.md ${documents}/changelog)
+file(RENAME ${documents}/LICENSE ${documents}/copyright)
+foreach(text ${documents}/changelog ${program}/man/man1/effnetv2.1)
+  file(ARCHIVE_CREATE OUTPUT ${text}.gz PATHS ${text} FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9)
+  file(CHMOD ${text}.gz PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  file(REMOVE ${text})
+endforeach()
+file(COPY ${documents}/copyright DESTINATION ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/dev/usr/share/doc/effnetv2-dev)
