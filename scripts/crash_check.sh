@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves exact resume on a real run: trains CONFIG once in one piece and once killed with SIGKILL at random moments and
-# resumed, then compares final weights, best weights and metrics rows (times aside) byte for byte.
+# resumed, then compares final weights, best weights and metrics rows (times aside) byte for byte, and the length of the
+# event files, whose records are as long whatever the time.
 #
 #   scripts/crash_check.sh CONFIG.json [--kills 20] [--seed 1] [--keep DIR] [options of "effnetv2 train"]
 #   scripts/crash_check.sh configs/quickstart.json --kills 20 --set train.epochs=3
@@ -9,7 +10,7 @@ set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=${EFFNETV2:-$repo/build/release/effnetv2}
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
   '' | -*) usage >&2 && exit 2 ;;
@@ -39,12 +40,17 @@ command=("$program" train "$config" "${options[@]}" --quiet --resume --run-dir)
 pause() { sleep "$(awk -v ms="$1" 'BEGIN { printf "%.3f", ms / 1000 }')"; }
 
 rows() { jq -c 'del(.epoch_seconds, .images_per_second)' "$1/metrics.jsonl"; }
+events_bytes() { cat "$1"/events.out.tfevents.* 2> /dev/null | wc -c; }
 # Exits unless the run that was killed has ended like the one that was not.
 compare() {
   local file failed=
   for file in best.safetensors last.safetensors; do
     cmp "$folder/whole/checkpoints/$file" "$folder/killed/checkpoints/$file" || failed=yes
   done
+  if [[ $(events_bytes "$folder/whole") != $(events_bytes "$folder/killed") ]]; then
+    echo "crash check: the event files differ in length" >&2
+    failed=yes
+  fi
   diff <(rows "$folder/whole") <(rows "$folder/killed") || failed=yes
   if find "$folder/killed" -name '.tmp-*' | grep .; then
     echo "crash check: temporary files stayed behind" >&2

@@ -59,6 +59,8 @@ std::vector<std::string> warnings(const ExperimentConfig& config) {
     warn(*config.train.unfreeze_at_epoch > config.train.epochs,
          "train.unfreeze_at_epoch: is after train.epochs, so what is frozen stays so");
   }
+  warn(!config.tensorboard.enabled && config.tensorboard.histograms_every_epochs,
+       "tensorboard.histograms_every_epochs: is ignored while tensorboard.enabled is false");
   warn(config.train.optimizer.lr == 0.0, "train.optimizer.lr: is 0, so no weight will change");
   return lines;
 }

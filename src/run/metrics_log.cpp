@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <optional>
+#include <sstream>
+#include <utility>
 
 #include "effnetv2/core/text.h"
 
@@ -30,6 +32,18 @@ nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval) {
   json["epoch_seconds"] = row.epoch_seconds;
   json["images_per_second"] = row.images_per_second;
   return json;
+}
+
+std::vector<nlohmann::ordered_json> read_metrics(const std::filesystem::path& jsonl) {
+  std::istringstream lines(read_file(jsonl));
+  std::vector<nlohmann::ordered_json> rows;
+  for (std::string line; std::getline(lines, line);) {
+    auto row = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (row.is_object() && row.contains("epoch") && row.contains("epoch_seconds")) {
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
 }
 
 std::string describe(const EpochRow& row, std::int64_t epochs) {

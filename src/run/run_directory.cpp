@@ -81,7 +81,7 @@ void RunDirectory::clear() {
   }
   std::filesystem::remove(path_ / "eval", kept);
   for (const auto& file :
-       {report(), result(), best(), last(), metrics_jsonl(), metrics_csv(), log(), environment(), config()}) {
+       {report(), result(), best(), last(), metrics_jsonl(), metrics_csv(), events(), log(), environment(), config()}) {
     std::filesystem::remove(file);
   }
 }

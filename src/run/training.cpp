@@ -21,6 +21,7 @@
 #include "effnetv2/run/result.h"
 #include "effnetv2/run/run_directory.h"
 #include "effnetv2/run/runtime.h"
+#include "effnetv2/run/tensorboard_log.h"
 #include "effnetv2/train/checkpoint.h"
 #include "effnetv2/train/evaluate.h"
 
@@ -48,6 +49,14 @@ ExperimentConfig with_stored_choices(ExperimentConfig asked, const ExperimentCon
     asked.model.num_classes = stored.model.num_classes;
   }
   return asked;
+}
+
+NamedTensors weights_of(const EfficientNetImpl& network) {
+  NamedTensors weights;
+  for (const auto& parameter : network.named_parameters()) {
+    weights.emplace_back(parameter.key(), parameter.value());
+  }
+  return weights;
 }
 
 /// One training process on one run directory.
@@ -88,6 +97,9 @@ class TrainingRun {
     }
     if (!anew) {
       begin(saved);
+    }
+    if (config_.tensorboard.enabled) {
+      open_tensorboard(saved);
     }
     Trainer trainer(config_, network, {*train_.loader, val_.loader.get(), train_eval_.loader.get()}, hooks());
     trainer_ = &trainer;
@@ -263,6 +275,28 @@ class TrainingRun {
     }
   }
 
+  /// Goes on with the event file if it is as the state knew it, else makes it anew from metrics.jsonl.
+  void open_tensorboard(const std::optional<TrainState>& saved) {
+    const nlohmann::json run = saved ? saved->values["run"] : nlohmann::json::object();
+    const nlohmann::json position = run.value("events", nlohmann::json::object());
+    const EventFile::Position keep{position.value("bytes", std::int64_t{0}), position.value("crc", std::uint32_t{0})};
+    tensorboard_.emplace(dir_->events(), keep);
+    if (!tensorboard_->is_new()) {
+      if (run.at("config") != nlohmann::json(to_json(config_))) {
+        tensorboard_->add_config(saved->values.at("epoch"), to_json(config_));
+      }
+      return;
+    }
+    if (keep.bytes > 0) {
+      log_->warn(dir_->events().string() +
+                 ": is not what was there when the state was saved; it is made anew from metrics.jsonl, without "
+                 "histograms of earlier epochs");
+    }
+    tensorboard_->add_config(0, to_json(config_));
+    tensorboard_->add_images(*train_.dataset, listing_.classes, config_.tensorboard.training_images, config_.seed);
+    tensorboard_->add_epochs(read_metrics(dir_->metrics_jsonl()));
+  }
+
   void warn_if_shorter(const std::filesystem::path& file, std::int64_t bytes) const {
     std::error_code missing;
     const auto size = std::filesystem::file_size(file, missing);
@@ -317,6 +351,14 @@ class TrainingRun {
   void end_epoch(const EpochRow& row, bool improved) {
     last_row_ = to_json(row, config_.train.eval_train);
     metrics_->append(row);
+    if (tensorboard_) {
+      tensorboard_->add_epoch(last_row_);
+      const auto& every = config_.tensorboard.histograms_every_epochs;
+      if (every && row.epoch % *every == 0) {
+        trainer_->with_evaluation_weights(
+            [&](EfficientNetImpl& weights) { tensorboard_->add_weights(row.epoch, weights_of(weights)); });
+      }
+    }
     if (improved) {
       trainer_->check_weights_finite();
       best_row_ = last_row_;
@@ -346,6 +388,10 @@ class TrainingRun {
                            {"last_row", last_row_},
                            {"best_row", best_row_},
                            {"bad_images", bad_images_}};
+    if (tensorboard_) {
+      const auto events = tensorboard_->sync();
+      state.values["run"]["events"] = {{"bytes", events.bytes}, {"crc", events.crc}};
+    }
     write_state(dir_->checkpoints(), state);
     last_save_ = Clock::now();
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string() + " (step " +
@@ -466,6 +512,7 @@ class TrainingRun {
   nlohmann::json data_;  ///< its fingerprint
   SplitData train_, val_, train_eval_;
   std::optional<MetricsLog> metrics_;
+  std::optional<TensorboardLog> tensorboard_;
   Trainer* trainer_ = nullptr;
   nlohmann::ordered_json last_row_, best_row_;
   std::set<std::string> bad_images_;

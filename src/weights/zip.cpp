@@ -8,9 +8,9 @@
 #include <type_traits>
 #include <unordered_set>
 
+#include "effnetv2/core/crc32.h"
 #include "effnetv2/core/text.h"
 
-#include "crc32.h"
 #include "defect.h"
 
 namespace effnetv2 {

@@ -6,6 +6,7 @@
 
 #include "effnetv2/config/data_config.h"
 #include "effnetv2/config/model_config.h"
+#include "effnetv2/config/tensorboard_config.h"
 #include "effnetv2/config/train_config.h"
 
 namespace effnetv2 {
@@ -25,6 +26,7 @@ struct ExperimentConfig {
   DataConfig data;
   TrainConfig train;
   CheckpointConfig checkpoint;
+  TensorboardConfig tensorboard;
 };
 
 }  // namespace effnetv2

@@ -4,6 +4,7 @@
 #include "effnetv2/config/experiment_config.h"
 #include "effnetv2/config/field.h"
 #include "effnetv2/config/model_description.h"
+#include "effnetv2/config/tensorboard_description.h"
 #include "effnetv2/config/text_rules.h"
 #include "effnetv2/config/train_description.h"
 
@@ -40,6 +41,7 @@ void describe(Visitor& visit, ExperimentConfig& c) {
   visit(Field{.key = "data", .doc = "The pictures."}, c.data);
   visit(Field{.key = "train", .doc = "The training."}, c.train);
   visit(Field{.key = "checkpoint", .doc = "When the state is saved."}, c.checkpoint);
+  visit(Field{.key = "tensorboard", .doc = "What TensorBoard can show of the run."}, c.tensorboard);
 }
 
 }  // namespace effnetv2

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,9 @@ namespace effnetv2 {
 
 /// A row as an object of metrics.jsonl; null where there was no such measurement.
 nlohmann::ordered_json to_json(const EpochRow& row, bool with_train_eval);
+
+/// The rows of a metrics.jsonl, without lines that are damaged.
+std::vector<nlohmann::ordered_json> read_metrics(const std::filesystem::path& jsonl);
 
 /// A row as a line of the log: "epoch 3/350: lr 0.001, train loss 2.1, top-1 0.2, val loss ...".
 std::string describe(const EpochRow& row, std::int64_t epochs);

@@ -40,6 +40,8 @@ class RunDirectory {
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path metrics_jsonl() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path metrics_csv() const { return path_ / "metrics.csv"; }
+  /// One fixed name: TensorBoard asks for "tfevents" in it, and sorts by the rest.
+  std::filesystem::path events() const { return path_ / "events.out.tfevents.effnetv2"; }
   std::filesystem::path result() const { return path_ / "result.json"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }

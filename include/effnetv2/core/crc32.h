@@ -9,4 +9,7 @@ namespace effnetv2 {
 /// before them.
 std::uint32_t crc32(std::string_view bytes, std::uint32_t before = 0) noexcept;
 
+/// The same with Castagnoli's polynomial (RFC 3720, reflected 0x82F63B78), which TFRecord files use.
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0) noexcept;
+
 }  // namespace effnetv2
