@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the build needs and is not there yet: Debian's own packages, nothing else.
+# Installs what the build needs and is not there yet: Debian's own packages. Only --python and --libtorch pip fetch from elsewhere.
 #
 #   scripts/setup.sh            to build, train and test
 #   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
 #   scripts/setup.sh --browser  also Chromium, in which the tests open reports and scripts/report_png.sh draws them
-#   scripts/setup.sh --dev      all these, and clang-tidy and torchvision for writing the golden files again
+#   scripts/setup.sh --python   also build/python, an environment for the tests that ask Python's packages and for
+#                               examples/: Debian's torch, torchvision and pandas, and a few packages from PyPI
+#   scripts/setup.sh --dev      all these, and clang-tidy for --preset tidy
 #   scripts/setup.sh --libtorch auto|debian|pip|DIR
 #                               which LibTorch to build with (scripts/libtorch.sh); remembered for later calls, first auto
 #
@@ -21,12 +23,14 @@ packages=(
 )
 lint_packages=(clang-format shellcheck file groff-base)  # the last two for the tests of the packages
 browser_packages=(chromium)
-dev_packages=(clang-tidy libomp-dev python3-torchvision)
+python_packages=(python3-venv python3-torchvision python3-pandas)
+dev_packages=(clang-tidy libomp-dev)
+with_python=
 
 say() { echo "setup: $*" >&2; }
 
 usage() {
-  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 libtorch=
@@ -38,18 +42,23 @@ while (($# > 0)); do
       ;;
     --lint) packages+=("${lint_packages[@]}") ;;
     --browser) packages+=("${browser_packages[@]}") ;;
-    --dev) packages+=("${lint_packages[@]}" "${browser_packages[@]}" "${dev_packages[@]}") ;;
+    --python) with_python=yes ;;
+    --dev)
+      packages+=("${lint_packages[@]}" "${browser_packages[@]}" "${dev_packages[@]}")
+      with_python=yes
+      ;;
     -h | --help)
       usage
       exit 0
       ;;
     *)
-      say "unknown option $1 (there are --lint, --browser, --dev, --libtorch and --help)"
+      say "unknown option $1 (there are --lint, --browser, --python, --dev, --libtorch and --help)"
       exit 2
       ;;
   esac
   shift
 done
+[[ -z $with_python ]] || packages+=("${python_packages[@]}")
 
 if [[ -n ${EFFNETV2_SKIP_SETUP:-} ]]; then
   say "skipped, as EFFNETV2_SKIP_SETUP asks"
@@ -82,6 +91,33 @@ check_blas() {
   fi
 }
 
+# build/python sees Debian's packages and holds what Debian 12 has not: a venv of Debian's own Python, whatever comes
+# first in PATH. NumPy stays the one that Debian's torch was built with.
+install_python() {
+  [[ -n $with_python ]] || return 0
+  local folder=$repo/build/python python=/usr/bin/python3 wanted
+  wanted="tensorboard>=2.11 jsonschema>=4.18 safetensors>=0.4 numpy==$("$python" -c 'import numpy; print(numpy.__version__)')"
+  local find='import importlib.util as u, sys; sys.exit(None in map(u.find_spec, sys.argv[1:]))'
+  if [[ $(cat "$folder/requirements.txt" 2>/dev/null) == "$wanted" ]] &&
+    "$folder/bin/python" -c "$find" torch torchvision pandas tensorboard jsonschema safetensors 2>/dev/null; then
+    say "build/python is there"
+    return
+  fi
+  say "making build/python: packages from PyPI"
+  mkdir -p "$(dirname "$log")"
+  local requirements
+  read -ra requirements <<<"$wanted"
+  if ! "$python" -m venv --system-site-packages "$folder" >>"$log" 2>&1 ||
+    ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]}" >>"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    say "build/python was not made: is there no network, or no way to PyPI? The end of the output is above, all in $log"
+    say "only tests and examples that need Python are affected"
+    exit 6
+  fi
+  "$folder/bin/python" -W ignore -c 'import torchvision, pandas, tensorboard, jsonschema, safetensors.torch'
+  echo "$wanted" >"$folder/requirements.txt"
+}
+
 missing=()
 for package in "${packages[@]}"; do
   is_installed "$package" || missing+=("$package")
@@ -90,6 +126,7 @@ if ((${#missing[@]} == 0)); then
   check_blas
   "$repo/scripts/libtorch.sh" prepare "$libtorch"
   say "all ${#packages[@]} packages are there"
+  install_python
   exit 0
 fi
 
@@ -118,3 +155,4 @@ fi
 check_blas
 "$repo/scripts/libtorch.sh" prepare "$libtorch"
 say "installed ${#missing[@]} packages in $SECONDS s"
+install_python

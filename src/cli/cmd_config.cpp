@@ -13,33 +13,54 @@
 #include "effnetv2/model/architecture.h"
 
 #include "commands.h"
+#include "failure.h"
 
 namespace effnetv2::cli {
 namespace {
 
 struct Options {
   std::string config;
+  std::vector<std::string> configs;  // of check
   std::vector<std::string> sets;
   bool markdown = false, origins = false;
   CommonOptions common;
 
-  ExperimentConfig load() const { return load_config(config, common.after(sets)); }
+  ExperimentConfig load(const std::string& file) const { return load_config(file, common.after(sets)); }
 };
 
 constexpr std::int64_t kUnknownClasses = 1000;
 
-int run_check(const Options& options) {
-  const ExperimentConfig config = options.load();
-  architecture(with_defaults(config.model), config.model.num_classes.value_or(kUnknownClasses));
-  for (const std::string& line : warnings(config)) {
-    std::cout << "warning: " << line << "\n";
+void check_one(const Options& options, const std::string& file) {
+  const ExperimentConfig config = options.load(file);
+  try {
+    architecture(with_defaults(config.model), config.model.num_classes.value_or(kUnknownClasses));
+  } catch (const ConfigError& error) {
+    throw ConfigError(file + ": " + error.what());
   }
-  std::cout << "ok\n";
-  return kExitDone;
+  const std::string label = options.configs.size() > 1 ? file + ": " : "";
+  for (const std::string& line : warnings(config)) {
+    std::cout << label << "warning: " << line << "\n";
+  }
+  std::cout << label << "ok\n";
+}
+
+/// One that is bad does not keep the others from being checked.
+int run_check(const Options& options) {
+  int code = kExitDone;
+  for (const std::string& file : options.configs) {
+    try {
+      check_one(options, file);
+    } catch (...) {
+      const Failure failure = describe_failure(std::current_exception());
+      std::cerr << "error: " << failure.message << std::endl;
+      code = std::max(code, failure.exit_code);
+    }
+  }
+  return code;
 }
 
 int run_show(const Options& options) {
-  ExperimentConfig config = options.load();
+  ExperimentConfig config = options.load(options.config);
   const nlohmann::ordered_json given = to_json(config);
   config.model = with_defaults(config.model);
   const nlohmann::ordered_json resolved = to_json(config);
@@ -95,11 +116,13 @@ void add_config(CLI::App& app, Run& run) {
     return action;
   };
 
-  auto* check = add("check", "list every error of a config, or print ok; touches no data", run_check);
-  add_config_and_sets(*check, *options);
+  auto* check = add("check", "list every error of configs, or print ok; touches no data", run_check);
+  check->add_option("CONFIG.json", options->configs, "experiments, JSON files")->required()->type_name("");
+  add_sets(*check, options->sets);
   check->footer(
       "Examples:\n"
       "  effnetv2 config check my.json\n"
+      "  effnetv2 config check configs/*.json\n"
       "  effnetv2 config check configs/imagenette-32.json --set train.optimizer.lr=1e-3");
 
   auto* show = add("show", "print the config with every key, as a run would store it", run_show);

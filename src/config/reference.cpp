@@ -17,9 +17,7 @@ path and the nearest key. `effnetv2 config check CONFIG.json` lists every error,
 prints every key with its value.
 
 - `//` and `/* */` comments are allowed, and so is a comma after the last item. A key may stand only once in an object.
-- `"$schema"` and `"description"` are for editors and readers. `docs/config.schema.json` (`effnetv2 config schema` prints it)
-  is the schema that `"$schema"` may name: an editor that knows JSON Schema then completes keys, shows what they mean and
-  marks what is wrong.
+- `"$schema"` and `"description"` are for editors and readers; see [In an editor](#in-an-editor).
 - `"extends"` names a config, or a list of them, that this one builds on, relative to this file. Objects merge key by
   key; anything else replaces what was there. Later files win, the file itself last.
 - `--set a.b=v` changes a key from the command line, after all files; later ones win. `v` is read as JSON, else as
@@ -29,6 +27,29 @@ prints every key with its value.
 - Whole numbers may be written 100, 100.0 or 1e2.
 - Keys marked *not semantic* do not change what a run computes: `resume` accepts other values of them, while it refuses
   a change of any other key.
+
+## In an editor
+
+The JSON Schema of all this is `docs/config.schema.json`. A config that names it, by the path from its own folder, as all
+in `configs/` do, is completed, explained and checked while it is written by Visual Studio Code, with nothing to
+install, and by any other editor that knows JSON Schema:
+
+```json
+{
+  "$schema": "../docs/config.schema.json"
+}
+```
+
+Elsewhere `effnetv2 config schema > config.schema.json` writes it beside your configs. It states draft 2020-12 and uses only what
+draft-07 has too. No key of the config is required, so a file that only `"extends"` another is valid. A test holds it against the
+program with some thousand configs, good and bad. They differ in this:
+
+- Rules across keys, such as val + test below 1, are the program's alone: the other key may come from a base or from
+  `--set`. So is whether a value is available yet.
+- So are files and variables: whether what `"extends"` names is there and valid, `${VAR}` is set, `~` is no home.
+- The program refuses a key given twice, numbers that no double can hold and halves of surrogate pairs; most validators do not.
+- Comments and a comma after the last item are the program's too. Visual Studio Code marks comments unless its
+  `files.associations` say that the file is `jsonc`.
 )";
 
 std::string escape(const std::string& text) {

@@ -59,6 +59,7 @@ ordered_json value_schema(const ConfigKey& key) {
       }
       if (key.field.text != nullptr) {
         schema["pattern"] = key.field.text->pattern;
+        schema["not"] = {{"pattern", "\n"}};  // as Python's $ stands before a last line break too
       }
       break;
     case Type::object:

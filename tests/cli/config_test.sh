@@ -35,6 +35,15 @@ done
 expect_equal "$(wc -l <"$errors")" 7 "lines on stderr"
 [[ ! -s $output ]] || fail "errors went to stdout"
 
+# several at once: a bad one does not keep the others from being checked
+expect_exit 2 "$program" config check "$temp/bad.json" configs/quickstart.json "$temp/none.json" configs/birds-32.json
+expect_equal "$(cat "$output")" "configs/quickstart.json: ok
+configs/birds-32.json: ok"
+expect_contains "$errors" "$temp/bad.json: train.optimzer: is not a key"
+expect_contains "$errors" "$temp/none.json: no such config file"
+expect_exit 0 "$program" config check "${shipped[@]}"
+expect_equal "$(wc -l <"$output")" "${#shipped[@]}" "lines of configs that are good"
+
 # what is legal but ignored is mentioned
 expect_exit 0 "$program" config check configs/quickstart.json --set train.scheduler.gamma=0.5 --device cpu --threads 2
 expect_contains "$output" 'warning: train.scheduler.gamma: 0.5 is ignored by type "cosine"'

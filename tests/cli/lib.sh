@@ -21,6 +21,24 @@ fail() {
   exit 1
 }
 
+# skip REASON: the test cannot run here. ctest counts it as skipped; scripts/test.sh repeats the reason at the end.
+skip() {
+  echo "SKIPPED: $(basename "$0"): $*" >&2
+  exit 77
+}
+
+# need_python MODULE...: sets $python to one that can import them, or skips. EFFNETV2_PYTHON names another than
+# build/python, which scripts/setup.sh --python makes.
+need_python() {
+  python=${EFFNETV2_PYTHON:-$repo/build/python/bin/python}
+  [[ -x $python ]] || skip "there is no ${python#"$repo/"}; scripts/setup.sh --python makes build/python"
+  local module
+  for module in "$@"; do
+    "$python" -W ignore -c "import $module" >/dev/null 2>&1 ||
+      skip "${python#"$repo/"} cannot import $module; scripts/setup.sh --python installs it"
+  done
+}
+
 # expect_exit CODE COMMAND...: what it wrote is then in the files $output and $errors.
 expect_exit() {
   local wanted=$1 code=0

@@ -163,7 +163,7 @@ TEST(ConfigSchema, AcceptsResolvedAndShippedConfigs) {
   const json the_schema = schema();
   EXPECT_TRUE(accepts(the_schema, json::parse(to_json(ExperimentConfig{}).dump())));
   for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(EFFNETV2_SOURCE_DIR) / "configs")) {
+       std::filesystem::recursive_directory_iterator(std::filesystem::path(EFFNETV2_SOURCE_DIR) / "configs")) {
     if (entry.path().extension() == ".json") {
       std::ifstream file(entry.path());
       EXPECT_TRUE(accepts(the_schema, json::parse(file, nullptr, true, true))) << entry.path();
