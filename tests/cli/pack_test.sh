@@ -82,7 +82,9 @@ expect_exit 0 "$program" data pack "$tiny" --json
 [[ $(jq '.packs[0].kept' "$output") -gt 100 ]] || fail "nothing was kept"
 
 # ---- killed and interrupted at several moments, then finished: the same bytes
-large=(--set data.image_size=320 --threads 1)
+# enlarged before they are cropped, which takes time
+size=(--set data.image_size=320 --set data.resize=center_crop --set data.resize_size=1000)
+large=("${size[@]}" --threads 1)
 expect_exit 0 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$temp/whole"
 pack=$(ls "$temp/whole")
 cut=$temp/cut
@@ -107,7 +109,7 @@ expect_equal "$(ls "$cut")" "$pack" "what is left"
 
 # ---- damage: named and refused, mended where that is asked for
 printf 'x' | dd of="$cut/$pack" bs=1 seek=1000000 conv=notrunc 2>/dev/null
-expect_exit 3 "$program" train "$tiny" --set data.image_size=320 --set data.cache=disk --set data.cache_dir="$cut" \
+expect_exit 3 "$program" train "$tiny" "${size[@]}" --set data.cache=disk --set data.cache_dir="$cut" \
   --run-dir "$temp/damaged"
 expect_contains "$errors" "$cut/$pack: is damaged: the checksum of"
 expect_exit 0 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut" --verify --json
@@ -116,7 +118,7 @@ expect_same "$cut/$pack" "$temp/whole/$pack"
 expect_exit 0 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut" --verify
 expect_contains "$output" "it stood already"
 truncate -s -1 "$cut/$pack"
-expect_exit 3 "$program" train "$tiny" --set data.image_size=320 --set data.cache_dir="$cut" --run-dir "$temp/damaged"
+expect_exit 3 "$program" train "$tiny" "${size[@]}" --set data.cache_dir="$cut" --run-dir "$temp/shorter"
 expect_contains "$errors" "$cut/$pack: is damaged"
 
 # ---- two at once: the second waits, says so, and finds it there
@@ -124,10 +126,14 @@ rm -r "$cut"
 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut" >/dev/null 2>&1 &
 child=$!
 wait_for 60 journal_holds 1
-expect_exit 0 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut"
-expect_contains "$output" "it stood already"
-expect_contains "$errors" "is being made by another process (process $child)"
+kill -STOP $child
+"$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut" >"$temp/second.out" 2>"$temp/second.err" &
+second=$!
+wait_for 60 grep -q "is being made by another process (process $child)" "$temp/second.err"
+kill -CONT $child
 wait $child
+wait $second
+expect_contains "$temp/second.out" "it stood already"
 expect_same "$cut/$pack" "$temp/whole/$pack"
 
 # ---- folders that cannot take it
