@@ -211,6 +211,8 @@ void add_data(CLI::App& app, Run& run) {
   from_idx->add_option("LABELS", options->labels, "such as train-labels-idx1-ubyte")->required()->type_name("");
   from_idx->add_option("DIR", options->directory, "where to; a new folder")->required()->type_name("");
 
+  add_data_pack(*verb, run);
+
   for (auto* sub : {synth, verify, stats, from_idx}) {
     add_common(*sub, options->common);
   }
@@ -219,6 +221,7 @@ void add_data(CLI::App& app, Run& run) {
       "  effnetv2 data synth shapes\n"
       "  effnetv2 data verify photos\n"
       "  effnetv2 data stats photos --size 128\n"
+      "  effnetv2 data pack configs/imagenette-32.json --set data.root=photos\n"
       "  effnetv2 data from-idx train-images-idx3-ubyte train-labels-idx1-ubyte mnist/train");
 }
 

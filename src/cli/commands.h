@@ -43,6 +43,8 @@ void add_report(CLI::App& app, Run& run);
 void add_summary(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_data(CLI::App& app, Run& run);
+/// The part of `data` that works from a config.
+void add_data_pack(CLI::App& verb, Run& run);
 void add_config(CLI::App& app, Run& run);
 void add_docs(CLI::App& app, Run& run);
 

@@ -86,12 +86,6 @@ void check_train(const TrainConfig& train, Rules& rules) {
                 "\"" + train.monitor + "\" needs train.eval_train to be true", {"train.eval_train"});
 }
 
-/// Keys whose work is not there yet: only their default is accepted.
-void check_available(const ExperimentConfig& config, Rules& rules) {
-  rules.require(config.data.cache != Cache::disk, "data.cache",
-                "\"disk\" is not available yet, only \"auto\", \"ram\" and \"none\" are");
-}
-
 }  // namespace
 
 std::vector<Issue> broken_rules(const ExperimentConfig& config, const std::vector<Issue>& issues) {
@@ -105,7 +99,6 @@ std::vector<Issue> broken_rules(const ExperimentConfig& config, const std::vecto
       {"train.monitor"});
   check_data(config.data, rules);
   check_train(config.train, rules);
-  check_available(config, rules);
   return rules.take();
 }
 

@@ -12,7 +12,11 @@
 
 namespace effnetv2 {
 
-FileLock::FileLock(const std::filesystem::path& file) {
+FileLock::FileLock(const std::filesystem::path& file)
+    : FileLock(file, file.parent_path().string() + ": the run directory is in use by another process",
+               "wait for it, stop it, or use another --run-dir") {}
+
+FileLock::FileLock(const std::filesystem::path& file, const std::string& busy, const std::string& hint) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd_ < 0) {
     throw EnvironmentError(file.string() + ": cannot open: " + std::strerror(errno));
@@ -26,9 +30,8 @@ FileLock::FileLock(const std::filesystem::path& file) {
     if (code != EWOULDBLOCK) {
       throw EnvironmentError(file.string() + ": cannot lock: " + std::strerror(code));
     }
-    throw EnvironmentError(file.parent_path().string() + ": the run directory is in use by another process" +
-                           (got > 0 ? " (" + std::string(holder, static_cast<std::size_t>(got)) + ")" : "") +
-                           "; wait for it, stop it, or use another --run-dir");
+    throw LockHeld(busy + (got > 0 ? " (" + std::string(holder, static_cast<std::size_t>(got)) + ")" : "") + "; " +
+                   hint);
   }
   const std::string id = "process " + std::to_string(::getpid());
   // who holds it is a courtesy to the next one; the lock itself is the kernel's

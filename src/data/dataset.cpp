@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "effnetv2/core/error.h"
@@ -15,12 +16,13 @@
 #include "effnetv2/data/memory.h"
 
 #include "parallel.h"
+#include "prepare.h"
 
 namespace effnetv2 {
 
 struct ImageDataset::Impl {
   std::filesystem::path root;
-  std::vector<ImageFile> files;
+  FileList files;
   OnBadImage on_bad_image;
   Transform transform;
   std::unique_ptr<std::atomic<bool>[]> bad;
@@ -29,41 +31,38 @@ struct ImageDataset::Impl {
   std::unique_ptr<std::uint8_t[]> block;
   std::vector<Image> pictures;
   std::atomic<bool> cached{false};
+  std::optional<FoundPack> packed;
 
-  Impl(std::filesystem::path folder, std::vector<ImageFile> list, const DataConfig& config, Transform::Mode mode)
+  Impl(std::filesystem::path folder, FileList list, const DataConfig& config, Transform::Mode mode)
       : root(std::move(folder)),
         files(std::move(list)),
         on_bad_image(config.on_bad_image),
         transform(config, mode),
         bad(std::make_unique<std::atomic<bool>[]>(files.size())) {}
 
-  const ImageFile& file(std::int64_t index) const { return files.at(static_cast<std::size_t>(index)); }
+  std::size_t at(std::int64_t index) const {
+    if (index < 0 || static_cast<std::size_t>(index) >= files.size()) {
+      throw std::out_of_range("ImageDataset: picture " + std::to_string(index) + " of " + std::to_string(files.size()));
+    }
+    return static_cast<std::size_t>(index);
+  }
 
   std::size_t record_bytes() const {
     const auto side = static_cast<std::size_t>(transform.image_size());
     return side * side * 3;
   }
 
-  Image prepare(const std::filesystem::path& path) const {
-    Image decoded = decode_image(path, transform.reduction());
-    try {
-      return transform.prepare(std::move(decoded));
-    } catch (const DataError& e) {
-      throw DataError(printable(path.string()) + ": " + e.what());
-    }
-  }
-
   /// Decoded and prepared; nullopt if bad.
   std::optional<Image> prepare(std::int64_t index) const {
-    auto& known_bad = bad[static_cast<std::size_t>(index)];
+    auto& known_bad = bad[at(index)];
     if (known_bad) {
       return std::nullopt;
     }
     try {
-      return prepare(root / file(index).path);
+      return prepare_file(root / files.path(at(index)), transform);
     } catch (const DataError& e) {
       if (on_bad_image == OnBadImage::error) {
-        throw DataError(std::string(e.what()) + "; repair or remove it, or set data.on_bad_image to \"skip\"");
+        throw DataError(std::string(e.what()) + kBadImageHint);
       }
       known_bad = true;
       return std::nullopt;
@@ -83,6 +82,14 @@ struct ImageDataset::Impl {
     image.width = image.height = transform.image_size();
     image.pixels.assign(record, record + record_bytes());
     return image;
+  }
+
+  std::optional<Image> from_pack(std::int64_t index) const {
+    const std::uint32_t picture = packed->pictures[at(index)];
+    if (packed->pack->bad(picture)) {
+      return prepare(index);  // which says why, or knows it already
+    }
+    return packed->pack->read(picture);
   }
 
   bool fill(int workers, const ProgressFn& progress) {
@@ -118,8 +125,7 @@ struct ImageDataset::Impl {
   }
 };
 
-ImageDataset::ImageDataset(std::filesystem::path root, std::vector<ImageFile> files, const DataConfig& config,
-                           Transform::Mode mode)
+ImageDataset::ImageDataset(std::filesystem::path root, FileList files, const DataConfig& config, Transform::Mode mode)
     : impl_(std::make_unique<Impl>(std::move(root), std::move(files), config, mode)) {}
 ImageDataset::~ImageDataset() = default;
 
@@ -128,9 +134,9 @@ std::uint64_t ImageDataset::cache_bytes() const {
     return impl_->files.size() * static_cast<std::uint64_t>(impl_->record_bytes());
   }
   std::uint64_t bytes = 0;
-  for (const ImageFile& file : impl_->files) {
+  for (std::size_t i = 0; i < impl_->files.size(); ++i) {
     try {
-      const ImageHeader header = read_image_header(impl_->root / file.path);
+      const ImageHeader header = read_image_header(impl_->root / impl_->files.path(i));
       bytes += static_cast<std::uint64_t>(header.width) * static_cast<std::uint64_t>(header.height) * 3;
     } catch (const DataError&) {
       // a bad file takes no room; get() tells of it
@@ -164,7 +170,7 @@ std::vector<std::string> ImageDataset::bad_images() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < impl_->files.size(); ++i) {
     if (impl_->bad[i]) {
-      names.push_back(printable(impl_->files[i].path));
+      names.push_back(printable(impl_->files.path(i)));
     }
   }
   std::ranges::sort(names);
@@ -178,19 +184,49 @@ std::int64_t ImageDataset::image_size() const noexcept {
   return impl_->transform.image_size();
 }
 std::int64_t ImageDataset::label(std::int64_t index) const {
-  return impl_->file(index).label;
+  return impl_->files.label(impl_->at(index));
 }
 std::string ImageDataset::name(std::int64_t index) const {
-  return impl_->file(index).path;
+  return std::string(impl_->files.path(impl_->at(index)));
 }
 
 std::optional<Image> ImageDataset::get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const {
-  std::optional<Image> image = cached() ? impl_->from_cache(index) : impl_->prepare(index);
+  std::optional<Image> image = cached()        ? impl_->from_cache(index)
+                               : impl_->packed ? impl_->from_pack(index)
+                                               : impl_->prepare(index);
   if (image) {
     Rng rng = Rng::stream(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(index));
     image = impl_->transform.augment(std::move(*image), rng);
   }
   return image;
+}
+
+void ImageDataset::use_pack(FoundPack pack) {
+  if (pack.pictures.size() != impl_->files.size()) {
+    throw std::invalid_argument("ImageDataset: a pack of other files");
+  }
+  if (impl_->on_bad_image == OnBadImage::skip) {
+    for (std::size_t i = 0; i < pack.pictures.size(); ++i) {
+      impl_->bad[i] = pack.pack->bad(pack.pictures[i]);
+    }
+  }
+  impl_->packed = std::move(pack);
+}
+
+const Transform& ImageDataset::transform() const noexcept {
+  return impl_->transform;
+}
+
+void ImageDataset::will_get(std::span<const std::int64_t> indices) const {
+  if (!impl_->packed || cached()) {
+    return;
+  }
+  std::vector<std::uint32_t> pictures;
+  pictures.reserve(indices.size());
+  for (const std::int64_t index : indices) {
+    pictures.push_back(impl_->packed->pictures[impl_->at(index)]);
+  }
+  impl_->packed->pack->will_read(pictures);
 }
 
 bool cache_fits(Cache cache, std::uint64_t bytes) {

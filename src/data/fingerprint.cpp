@@ -35,13 +35,14 @@ std::string difference_of_class(const nlohmann::json& before, const nlohmann::js
 
 nlohmann::json fingerprint(const Listing& listing) {
   nlohmann::json result = nlohmann::json::object();
-  const std::array<const std::vector<ImageFile>*, kSplits.size()> files{&listing.train, &listing.val, &listing.test};
+  const std::array<const FileList*, kSplits.size()> files{&listing.train, &listing.val, &listing.test};
   for (std::size_t split = 0; split < kSplits.size(); ++split) {
     std::vector<Fingerprint> prints(listing.classes.size());
     std::vector<std::int64_t> counts(listing.classes.size());
-    for (const auto& file : *files[split]) {
-      const auto label = static_cast<std::size_t>(file.label);
-      prints[label].add(file.path).add(file.bytes);
+    const FileList& list = *files[split];
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const auto label = static_cast<std::size_t>(list.label(i));
+      prints[label].add(list.path(i)).add(list.bytes(i));
       ++counts[label];
     }
     for (std::size_t i = 0; i < prints.size(); ++i) {

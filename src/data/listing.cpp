@@ -3,14 +3,22 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/hash.h"
 #include "effnetv2/core/rng.h"
@@ -18,21 +26,30 @@
 #include "effnetv2/data/class_names.h"
 #include "effnetv2/data/decode.h"
 
+#include "parallel.h"
+
 namespace effnetv2 {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kMostListingThreads = 8;
+
 bool is_hidden(const fs::path& path) {
   return path.filename().string().starts_with('.');
 }
 
-bool has_image_extension(const fs::path& path) {
+/// `name`: a file's, without its folder.
+bool has_image_extension(std::string_view name) {
   static constexpr std::array<std::string_view, 5> known{".bmp", ".jpeg", ".jpg", ".png", ".webp"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(known.begin(), known.end(), extension) != known.end();
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) {
+    return false;
+  }
+  const std::string_view extension = name.substr(dot);
+  return std::ranges::any_of(known, [&](std::string_view one) {
+    return std::ranges::equal(one, extension, {}, {}, [](unsigned char c) { return std::tolower(c); });
+  });
 }
 
 /// Entries in byte order, hidden ones left out.
@@ -64,22 +81,88 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
 /// Folders by what they are, not by what they are called.
 using FolderIds = std::set<std::pair<dev_t, ino_t>>;
 
-/// Every image below `folder`. Folders that a link leads back into, those of `above`, are not entered again.
-void collect(const fs::path& folder, const fs::path& root, std::int64_t label, FolderIds& above,
-             std::vector<ImageFile>& files) {
+[[noreturn]] void cannot_read(const std::string& folder, int code) {
+  throw DataError(printable(folder) + ": cannot read the folder: " + std::strerror(code));
+}
+
+/// An open folder, so that what is in it is found without its path being walked again.
+class Folder {
+ public:
+  /// `path`: as it is called relative to `at`, an open folder or AT_FDCWD. `shown`: for messages.
+  Folder(int at, const char* path, const std::string& shown) {
+    const int fd = ::openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    stream_ = fd < 0 ? nullptr : ::fdopendir(fd);
+    if (stream_ == nullptr) {
+      const int code = errno;
+      if (fd >= 0) {
+        ::close(fd);
+      }
+      if (code != ENOENT) {  // gone meanwhile
+        cannot_read(shown, code);
+      }
+    }
+  }
+  ~Folder() {
+    if (stream_ != nullptr) {
+      ::closedir(stream_);
+    }
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  int fd() const { return stream_ == nullptr ? -1 : ::dirfd(stream_); }
+
+  struct Entry {
+    ino_t inode;
+    std::string name;
+  };
+  /// What may hold or be a picture, hidden entries left out, in the order in which a disk holds what stat asks for.
+  std::vector<Entry> entries(const std::string& shown) const {
+    std::vector<Entry> found;
+    while (stream_ != nullptr) {
+      errno = 0;
+      const dirent* entry = ::readdir(stream_);
+      if (entry == nullptr) {
+        if (errno != 0) {
+          cannot_read(shown, errno);
+        }
+        break;
+      }
+      const std::string_view name = entry->d_name;
+      if (!name.starts_with('.') && (entry->d_type != DT_REG || has_image_extension(name))) {
+        found.push_back({entry->d_ino, std::string(name)});
+      }
+    }
+    std::ranges::sort(found, {}, &Entry::inode);
+    return found;
+  }
+
+ private:
+  DIR* stream_ = nullptr;
+};
+
+/// Every image below the folder `name` of the open folder `at`, by its path relative to a root: `path` is the folder's.
+/// Folders that a link leads back into, those of `above`, are not entered again.
+void collect(int at, const char* name, const std::string& path, const fs::path& root, std::int64_t label,
+             FolderIds& above, FileList& files) {
+  const std::string shown = (root / path).string();
+  const Folder folder(at, name, shown);
   struct stat info {};
-  if (::stat(folder.c_str(), &info) != 0 || !above.emplace(info.st_dev, info.st_ino).second) {
+  if (::fstat(folder.fd(), &info) != 0 || !above.emplace(info.st_dev, info.st_ino).second) {
     return;
   }
-  for (const auto& entry : entries_of(folder)) {
+  for (const auto& entry : folder.entries(shown)) {
     struct stat entry_info {};
-    const bool found = ::stat(entry.c_str(), &entry_info) == 0;
+    const bool found = ::fstatat(folder.fd(), entry.name.c_str(), &entry_info, 0) == 0;
+    const std::string entry_path = path.empty() ? entry.name : path + "/" + entry.name;
     if (found && S_ISDIR(entry_info.st_mode)) {
-      collect(entry, root, label, above, files);
-    } else if (has_image_extension(entry) && (!found || S_ISREG(entry_info.st_mode))) {
+      collect(folder.fd(), entry.name.c_str(), entry_path, root, label, above, files);
+    } else if (has_image_extension(entry.name) && (!found || S_ISREG(entry_info.st_mode))) {
       // a link to nowhere is listed, and is a bad image when it is read; a pipe would be waited for
-      files.push_back({entry.lexically_relative(root).generic_string(), label,
-                       found ? static_cast<std::uint64_t>(entry_info.st_size) : 0});
+      files.add(entry_path, label, found ? static_cast<std::uint64_t>(entry_info.st_size) : 0,
+                found
+                    ? static_cast<std::int64_t>(entry_info.st_mtim.tv_sec) * 1'000'000'000 + entry_info.st_mtim.tv_nsec
+                    : 0);
     }
   }
   above.erase({info.st_dev, info.st_ino});
@@ -102,7 +185,27 @@ class Faults {
 
 struct ClassFolders {
   std::vector<std::string> classes;
-  std::vector<ImageFile> files;
+  FileList files;
+};
+
+/// The lists of the classes as threads finish them, put end to end in their order.
+class InOrder {
+ public:
+  InOrder(std::size_t parts, FileList& whole) : parts_(parts), whole_(whole) {}
+  void add(std::size_t at, FileList part) {
+    const std::lock_guard lock(mutex_);
+    parts_[at] = std::move(part);
+    for (; next_ < parts_.size() && parts_[next_]; ++next_) {
+      whole_.append(*parts_[next_]);
+      parts_[next_].reset();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::optional<FileList>> parts_;
+  std::size_t next_ = 0;
+  FileList& whole_;
 };
 
 ClassFolders read_class_folders(const fs::path& folder, const fs::path& root, const Faults& faults) {
@@ -114,122 +217,126 @@ ClassFolders read_class_folders(const fs::path& folder, const fs::path& root, co
       above.emplace(info.st_dev, info.st_ino);
     }
   }
-  for (const auto& path : folders_in(folder)) {
-    const auto before = result.files.size();
-    collect(path, root, static_cast<std::int64_t>(result.classes.size()), above, result.files);
-    if (result.files.size() == before) {
-      faults.add(printable(path.string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +
+  const std::vector<fs::path> paths = folders_in(folder);
+  std::vector<char> empty(paths.size());
+  InOrder in_order(paths.size(), result.files);
+  for_each_index(
+      std::ssize(paths), std::clamp(usable_cores(), 1, kMostListingThreads), {},
+      [&](std::int64_t i) {
+        const auto at = static_cast<std::size_t>(i);
+        FolderIds own = above;
+        FileList files;
+        collect(AT_FDCWD, paths[at].c_str(), paths[at].lexically_relative(root).generic_string(), root, i, own, files);
+        files.sort_by_path();
+        empty[at] = files.empty() ? 1 : 0;
+        in_order.add(at, std::move(files));
+      },
+      OnStop::finish);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (empty[i] != 0) {
+      faults.add(printable(paths[i].string()) + ": this class has no image (.jpg, .jpeg, .png, .bmp or .webp); " +
                  "remove the folder or put images into it");
     }
-    result.classes.push_back(path.filename().string());
+    result.classes.push_back(paths[i].filename().string());
   }
-  std::sort(result.files.begin(), result.files.end(), [](const ImageFile& a, const ImageFile& b) {
-    return std::pair(a.label, std::string_view(a.path)) < std::pair(b.label, std::string_view(b.path));
-  });
   return result;
 }
 
 /// The files labelled by the places of their classes in `classes`, which grows by those it lacks.
-std::vector<ImageFile> in_classes(ClassFolders found, std::vector<std::string>& classes) {
-  for (auto& file : found.files) {
-    const std::string& name = found.classes[static_cast<std::size_t>(file.label)];
+FileList in_classes(ClassFolders found, std::vector<std::string>& classes) {
+  for (std::size_t i = 0; i < found.files.size(); ++i) {
+    const std::string& name = found.classes[static_cast<std::size_t>(found.files.label(i))];
     const auto place = std::ranges::find(classes, name) - classes.begin();
     if (place == std::ssize(classes)) {
       classes.push_back(name);
     }
-    file.label = place;
+    found.files.set_label(i, place);
   }
   return std::move(found.files);
 }
 
 /// A number for each file that depends on the seed and its name alone: ranking by it is a draw that neither the
 /// machine, nor the order of a folder, nor other files change.
-std::uint64_t lot(std::uint64_t seed, std::uint64_t draw, const ImageFile& file) {
-  return Rng::stream(seed, Purpose::split, Fingerprint().add(file.path).value(), draw).next();
+std::uint64_t lot(std::uint64_t seed, std::uint64_t draw, std::string_view path) {
+  return Rng::stream(seed, Purpose::split, Fingerprint().add(path).value(), draw).next();
 }
 
-/// Positions of `files`, grouped by label or all in one group, each group in the order of its lots.
-std::vector<std::vector<std::size_t>> drawn_order(const std::vector<ImageFile>& files, bool by_class,
-                                                  std::uint64_t seed, std::uint64_t draw) {
-  std::map<std::int64_t, std::vector<std::pair<std::uint64_t, std::size_t>>> groups;
+/// Calls `use` with positions in `files` in the order of their lots, label by label or all at once. Files of one label
+/// stand together.
+template <typename Use>
+void in_drawn_order(const FileList& files, bool by_class, std::uint64_t seed, std::uint64_t draw, const Use& use) {
+  std::vector<std::pair<std::uint64_t, std::size_t>> group;
+  std::vector<std::size_t> order;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    groups[by_class ? files[i].label : 0].emplace_back(lot(seed, draw, files[i]), i);
-  }
-  std::vector<std::vector<std::size_t>> result;
-  for (auto& [label, group] : groups) {
-    std::sort(group.begin(), group.end());
-    auto& order = result.emplace_back();
-    for (const auto& [number, index] : group) {
-      order.push_back(index);
+    group.emplace_back(lot(seed, draw, files.path(i)), i);
+    if (i + 1 < files.size() && !(by_class && files.label(i + 1) != files.label(i))) {
+      continue;
     }
+    std::ranges::sort(group);
+    order.clear();
+    std::ranges::transform(group, std::back_inserter(order), [](const auto& one) { return one.second; });
+    use(order);
+    group.clear();
   }
-  return result;
 }
 
-void keep_images_per_class(std::vector<ImageFile>& files, std::int64_t limit, std::uint64_t seed) {
+void keep_images_per_class(FileList& files, std::int64_t limit, std::uint64_t seed) {
   std::vector<bool> keep(files.size());
-  for (const auto& order : drawn_order(files, /*by_class=*/true, seed, 0)) {
+  in_drawn_order(files, /*by_class=*/true, seed, 0, [&](const std::vector<std::size_t>& order) {
     for (std::size_t i = 0; i < order.size() && static_cast<std::int64_t>(i) < limit; ++i) {
       keep[order[i]] = true;
     }
-  }
-  std::vector<ImageFile> kept;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    if (keep[i]) {
-      kept.push_back(std::move(files[i]));
-    }
-  }
-  files = std::move(kept);
+  });
+  files = files.where(keep);
 }
 
 /// Moves `val` and `test` shares out of listing.train.
 void split_off(Listing& listing, double val, double test, const SplitConfig& config) {
-  std::vector<int> part(listing.train.size());
-  for (const auto& order : drawn_order(listing.train, config.stratified, config.seed, 1)) {
+  std::vector<bool> train(listing.train.size(), true), for_val(listing.train.size()), for_test(listing.train.size());
+  in_drawn_order(listing.train, config.stratified, config.seed, 1, [&](const std::vector<std::size_t>& order) {
     const auto share = [&](double fraction) {
       return static_cast<std::size_t>(std::lround(fraction * static_cast<double>(order.size())));
     };
     const auto val_end = std::min(order.size(), share(val));
     const auto test_end = std::min(order.size(), val_end + share(test));
     for (std::size_t i = 0; i < test_end; ++i) {
-      part[order[i]] = i < val_end ? 1 : 2;
+      train[order[i]] = false;
+      (i < val_end ? for_val : for_test)[order[i]] = true;
     }
-  }
-  std::array<std::vector<ImageFile>, 3> parts;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    parts[static_cast<std::size_t>(part[i])].push_back(std::move(listing.train[i]));
-  }
-  listing.train = std::move(parts[0]);
+  });
   if (val > 0.0) {
-    listing.val = std::move(parts[1]);
+    listing.val = listing.train.where(for_val);
   }
   if (test > 0.0) {
-    listing.test = std::move(parts[2]);
+    listing.test = listing.train.where(for_test);
   }
+  listing.train = listing.train.where(train);
 }
 
 void leave_out_greyscale(Listing& listing, const ProgressFn& progress) {
   const auto total = static_cast<std::int64_t>(listing.train.size() + listing.val.size() + listing.test.size());
   std::int64_t done = 0;
   for (auto* files : {&listing.train, &listing.val, &listing.test}) {
-    listing.greyscale_left_out += static_cast<std::int64_t>(std::erase_if(*files, [&](const ImageFile& file) {
+    std::vector<bool> keep(files->size(), true);
+    for (std::size_t i = 0; i < files->size(); ++i) {
       if (progress) {
         progress(++done, total);
       }
       try {
-        return read_image_header(listing.root / file.path).channels == 1;
+        keep[i] = read_image_header(listing.root / files->path(i)).channels != 1;
       } catch (const DataError&) {
-        return false;  // a bad image is dealt with where it is decoded
+        // a bad image is dealt with where it is decoded
       }
-    }));
+    }
+    listing.greyscale_left_out += std::ranges::count(keep, false);
+    *files = files->where(keep);
   }
 }
 
-void check_every_class(const Listing& listing, const std::vector<ImageFile>& files, const char* split,
-                       const std::string& hint) {
+void check_every_class(const Listing& listing, const FileList& files, const char* split, const std::string& hint) {
   std::vector<std::int64_t> counts(listing.classes.size());
-  for (const auto& file : files) {
-    ++counts[static_cast<std::size_t>(file.label)];
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    ++counts[static_cast<std::size_t>(files.label(i))];
   }
   std::vector<std::string> missing;
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -281,7 +388,8 @@ bool has_split_folders(const std::vector<fs::path>& folders, const fs::path& roo
 /// Whether both hold folders of one name and no images of their own, as splits of one set do.
 bool look_like_splits(const fs::path& one, const fs::path& other) {
   const auto has_images = [](const fs::path& folder) {
-    return std::ranges::any_of(entries_of(folder), has_image_extension);
+    return std::ranges::any_of(entries_of(folder),
+                               [](const fs::path& path) { return has_image_extension(path.filename().native()); });
   };
   return std::ranges::any_of(folders_in(one),
                              [&](const fs::path& folder) { return fs::is_directory(other / folder.filename()); }) &&
@@ -310,7 +418,7 @@ void check_no_split_is_a_class(const std::vector<fs::path>& folders, const fs::p
                   "; a split data set has train, and val or test or both, and nothing else");
 }
 
-std::vector<ImageFile> read_split_folder(Listing& listing, const char* name, const Faults& faults) {
+FileList read_split_folder(Listing& listing, const char* name, const Faults& faults) {
   const fs::path folder = listing.root / name;
   if (!fs::exists(folder)) {
     return {};
@@ -333,12 +441,12 @@ std::vector<ImageFile> read_split_folder(Listing& listing, const char* name, con
 }  // namespace
 
 std::vector<std::string> list_image_files(const fs::path& folder) {
-  std::vector<ImageFile> files;
+  FileList files;
   FolderIds above;
-  collect(folder, folder, 0, above, files);
+  collect(AT_FDCWD, folder.c_str(), "", folder, 0, above, files);
   std::vector<std::string> paths;
-  for (const auto& file : files) {
-    paths.push_back((folder / file.path).string());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    paths.push_back((folder / files.path(i)).string());
   }
   std::sort(paths.begin(), paths.end());
   return paths;

@@ -113,11 +113,16 @@ struct Loader::Impl {
     batch.indices.reserve(capacity);
     const auto record = static_cast<std::size_t>(batch.image_size * batch.image_size * 3);
     batch.pixels.reserve(capacity * record);
-    for (std::int64_t position = begin; position < end; ++position) {
+    std::vector<std::int64_t> due(capacity);
+    for (std::size_t i = 0; i < capacity; ++i) {
+      const std::int64_t position = begin + static_cast<std::int64_t>(i);
+      due[i] = of.order.empty() ? position : of.order[static_cast<std::size_t>(position)];
+    }
+    dataset->will_get(due);
+    for (const std::int64_t index : due) {
       if (of.abandoned.load(std::memory_order_relaxed)) {
         return std::nullopt;
       }
-      const std::int64_t index = of.order.empty() ? position : of.order[static_cast<std::size_t>(position)];
       const std::optional<Image> image = dataset->get(index, options.seed, of.epoch);
       if (!image) {
         continue;

@@ -19,10 +19,14 @@
 
 namespace effnetv2 {
 
+/// Whether work in hand is left for a stop that is asked for.
+enum class OnStop { leave, finish };
+
 /// Runs body(0) ... body(count - 1) on `workers` threads, claimed in order; false if a stop was asked for meanwhile.
 /// Of several exceptions the one of the lowest index is thrown, which no scheduling changes: all below it had begun.
 template <typename Body>
-bool for_each_index(std::int64_t count, int workers, const ProgressFn& progress, const Body& body) {
+bool for_each_index(std::int64_t count, int workers, const ProgressFn& progress, const Body& body,
+                    OnStop on_stop = OnStop::leave) {
   std::atomic<std::int64_t> next{0}, done{0};
   std::atomic<bool> give_up{false};
   std::mutex mutex;
@@ -32,7 +36,7 @@ bool for_each_index(std::int64_t count, int workers, const ProgressFn& progress,
   std::int64_t error_index = std::numeric_limits<std::int64_t>::max();
 
   const auto work = [&] {
-    while (!give_up && !stop_requested()) {
+    while (!give_up && !(on_stop == OnStop::leave && stop_requested())) {
       const std::int64_t index = next++;
       if (index >= count) {
         break;

@@ -50,14 +50,14 @@ Statistics measure_images(const std::filesystem::path& root, std::int64_t size, 
   config.root = root.string();
   config.split.val = 0.0;
   const Listing listing = list_images(config);
-  std::vector<ImageFile> files = listing.train;
-  files.insert(files.end(), listing.val.begin(), listing.val.end());
-  files.insert(files.end(), listing.test.begin(), listing.test.end());
+  FileList files = listing.train;
+  files.append(listing.val);
+  files.append(listing.test);
   std::vector<ImageSums> all(files.size());
   const bool complete = for_each_index(static_cast<std::int64_t>(files.size()), workers, progress, [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     try {
-      all[index] = sums_of(root / files[index].path, size);
+      all[index] = sums_of(root / files.path(index), size);
     } catch (const DataError&) {
       all[index].good = false;
     }
@@ -80,7 +80,7 @@ Statistics measure_images(const std::filesystem::path& root, std::int64_t size, 
       continue;
     }
     ++result.images;
-    ++result.classes[static_cast<std::size_t>(files[i].label)].images;
+    ++result.classes[static_cast<std::size_t>(files.label(i))].images;
     result.greyscale += one.greyscale ? 1 : 0;
     result.least_width = std::min(result.least_width, one.width);
     result.most_width = std::max(result.most_width, one.width);

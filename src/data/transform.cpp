@@ -4,11 +4,17 @@
 #include <cmath>
 #include <utility>
 
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
+#include "effnetv2/core/version.h"
 #include "effnetv2/data/resize.h"
 
 namespace effnetv2 {
 namespace {
+
+/// To be raised when decoding or resizing gives other pixels than before: packs made before are then not used.
+constexpr int kPixelsVersion = 1;
 
 struct Rectangle {
   std::int64_t left, top, width, height;
@@ -49,18 +55,37 @@ bool Transform::prepared_is_final_size() const {
   return mode_ == Mode::eval || !config_.augment.random_resized_crop;
 }
 
+double Transform::least_side() const {
+  const auto size = static_cast<double>(config_.image_size);
+  if (!prepared_is_final_size()) {
+    return size / std::sqrt(config_.augment.random_resized_crop->scale[0]);  // of the smallest crop
+  }
+  return config_.resize == ResizeMode::center_crop
+             ? static_cast<double>(config_.resize_size.value_or(config_.image_size))
+             : size;
+}
+
+std::string Transform::form() const {
+  std::string text = "pixels " + std::to_string(kPixelsVersion) + ", OpenCV " + opencv_version() + "; decode " +
+                     std::string(name_of(config_.decode));
+  if (config_.decode == Decode::fast) {
+    text += " to " + shortest(least_side());
+  }
+  if (!prepared_is_final_size()) {
+    return text;
+  }
+  text += "; " + std::string(name_of(config_.resize)) + " " + std::string(name_of(config_.interpolation));
+  if (config_.resize == ResizeMode::center_crop) {
+    text += " " + std::to_string(config_.resize_size.value_or(config_.image_size));
+  }
+  return text + " to " + std::to_string(config_.image_size);
+}
+
 Reduction Transform::reduction() const {
   if (config_.decode == Decode::exact) {
     return {};
   }
-  const auto size = static_cast<double>(config_.image_size);
-  double needed = size;  // of the shorter side, and for squash of each
-  if (!prepared_is_final_size()) {
-    needed = size / std::sqrt(config_.augment.random_resized_crop->scale[0]);  // of the smallest crop
-  } else if (config_.resize == ResizeMode::center_crop) {
-    needed = static_cast<double>(config_.resize_size.value_or(config_.image_size));
-  }
-  return [needed](std::int64_t width, std::int64_t height) {
+  return [needed = least_side()](std::int64_t width, std::int64_t height) {
     const auto shorter = static_cast<double>(std::min(width, height));
     int eighths = 1;
     while (eighths < 8 && shorter * eighths < 8.0 * needed) {

@@ -1,7 +1,11 @@
 #include "effnetv2/run/data_setup.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/data/pack_store.h"
 #include "effnetv2/run/runtime.h"
 
 namespace effnetv2 {
@@ -22,15 +26,77 @@ std::int64_t resolve_num_classes(const ModelConfig& model, const Listing& listin
   return model.num_classes.value_or(in_data);
 }
 
-SplitData open_split(const ExperimentConfig& config, const Listing& listing, const std::vector<ImageFile>& files,
+namespace {
+
+/// A pack that stands.
+std::optional<FoundPack> find_pack(const DataConfig& config, const Transform& transform, const FileList& files) {
+  std::filesystem::path folder;
+  try {
+    folder = pack_folder(config);
+  } catch (const EnvironmentError&) {
+    return std::nullopt;  // no folder, no packs
+  }
+  return PackStore(folder).find(transform, files);
+}
+
+/// nullopt if a stop was requested meanwhile.
+std::optional<FoundPack> make_pack(const ExperimentConfig& config, const Listing& listing, const Transform& transform,
+                                   const FileList& files, Log& log, const CacheProgress& progress) {
+  const PackStore store(pack_folder(config.data));
+  PackOptions options;
+  options.workers = std::max(1, loader_workers(config.data, false));
+  options.on_bad_image = config.data.on_bad_image;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    if (progress) {
+      progress("a pack", done, total);
+    }
+  };
+  options.tell = [&](const std::string& message) { log.info(message); };
+  for (const auto& contents : packs_of(config.data, listing, config.train.eval_train)) {
+    if (contents.transform.form() == transform.form()) {
+      const PackOutcome outcome = store.make(contents, options);
+      if (!outcome.pack) {
+        return std::nullopt;
+      }
+      log.info(outcome.pack->path().string() + ": packed " +
+               with_commas(static_cast<std::int64_t>(outcome.pack->size())) + " images, " +
+               human_bytes(static_cast<double>(outcome.pack->bytes())));
+      for (const auto& other : store.others(contents)) {
+        log.info(other.path.string() + ", " + human_bytes(static_cast<double>(other.bytes)) +
+                 ": an earlier pack of other files; delete it if nothing else uses it");
+      }
+    }
+  }
+  return store.find(transform, files);
+}
+
+}  // namespace
+
+SplitData open_split(const ExperimentConfig& config, const Listing& listing, const FileList& files,
                      const std::string& split_name, Transform::Mode mode, Log& log, const CacheProgress& progress) {
   SplitData split;
   if (files.empty()) {
     return split;
   }
   split.dataset = std::make_shared<ImageDataset>(listing.root, files, config.data, mode);
-  const auto bytes = split.dataset->cache_bytes();
-  if (cache_fits(config.data.cache, bytes)) {
+  const Cache cache = config.data.cache;
+  const Transform& transform = split.dataset->transform();
+  std::optional<FoundPack> pack;
+  if (cache == Cache::automatic || cache == Cache::disk) {
+    pack = find_pack(config.data, transform, files);
+  }
+  if (!pack && cache == Cache::disk) {
+    pack = make_pack(config, listing, transform, files, log, progress);
+  }
+  std::uint64_t bytes = 0;
+  if (pack) {
+    log.info(split_name + " images come from " + pack->pack->path().string());
+    split.dataset->use_pack(std::move(*pack));
+  } else if (cache == Cache::none) {
+    log.info(split_name + " images are decoded at each use: data.cache is none");
+  } else if (cache == Cache::disk) {
+    log.debug("packing was interrupted");
+  } else if (bytes = split.dataset->cache_bytes(); cache_fits(cache, bytes)) {
     const bool filled = split.dataset->fill_cache(std::max(1, loader_workers(config.data, false)),
                                                   [&](std::int64_t done, std::int64_t total) {
                                                     if (progress) {
@@ -41,10 +107,8 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
       log.debug(split_name + " images are held in memory: " + human_bytes(static_cast<double>(bytes)));
     }
   } else {
-    log.info(split_name + " images are decoded at each use: " +
-             (config.data.cache == Cache::none
-                  ? "data.cache is none"
-                  : human_bytes(static_cast<double>(bytes)) + " would be too much to hold in memory"));
+    log.info(split_name + " images are decoded at each use: " + human_bytes(static_cast<double>(bytes)) +
+             " would be too much to hold in memory; effnetv2 data pack can decode them once, to the disk");
   }
   LoaderOptions options;
   options.batch_size = config.train.batch_size;
@@ -56,10 +120,14 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
   return split;
 }
 
-SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root,
-                          const std::vector<ImageFile>& files) {
+SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root, const FileList& files) {
   SplitData split;
   split.dataset = std::make_shared<ImageDataset>(root, files, config.data, Transform::Mode::eval);
+  if (config.data.cache == Cache::automatic || config.data.cache == Cache::disk) {
+    if (auto pack = find_pack(config.data, split.dataset->transform(), files)) {
+      split.dataset->use_pack(std::move(*pack));
+    }
+  }
   LoaderOptions options;
   options.batch_size = config.train.batch_size;
   options.workers = loader_workers(config.data, false);

@@ -21,10 +21,10 @@ namespace {
 struct Pictures {
   Listing listing;
   std::string split;
-  std::vector<ImageFile> files;
+  FileList files;
 };
 
-std::vector<ImageFile> files_of(const Listing& listing, const std::string& split) {
+FileList files_of(const Listing& listing, const std::string& split) {
   if (split == "train") {
     return listing.train;
   }
@@ -34,9 +34,9 @@ std::vector<ImageFile> files_of(const Listing& listing, const std::string& split
   if (split == "test") {
     return listing.test;
   }
-  std::vector<ImageFile> all = listing.train;
-  all.insert(all.end(), listing.val.begin(), listing.val.end());
-  all.insert(all.end(), listing.test.begin(), listing.test.end());
+  FileList all = listing.train;
+  all.append(listing.val);
+  all.append(listing.test);
   return all;
 }
 
@@ -72,7 +72,7 @@ void check_same_classes(const TrainedModel& model, const Listing& listing) {
 }
 
 /// Gives each picture the output that has its folder's name.
-void match_classes(const TrainedModel& model, Listing& listing, std::vector<ImageFile>& files) {
+void match_classes(const TrainedModel& model, Listing& listing, FileList& files) {
   const auto outputs = *model.config.model.num_classes;
   if (model.class_ids.empty()) {
     throw DataError("--match-classes: the names of the " + std::to_string(outputs) + " classes of " +
@@ -95,8 +95,8 @@ void match_classes(const TrainedModel& model, Listing& listing, std::vector<Imag
   if (!unknown.empty()) {
     throw DataError(listing.root.string() + ": --match-classes: the network has no class named " + join_words(unknown));
   }
-  for (auto& file : files) {
-    file.label = output_of[static_cast<std::size_t>(file.label)];
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    files.set_label(i, output_of[static_cast<std::size_t>(files.label(i))]);
   }
   listing.classes = model.class_ids;
   listing.class_titles = model.class_titles;

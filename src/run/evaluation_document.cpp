@@ -14,8 +14,8 @@ nlohmann::ordered_json per_class_rows(const EvaluatedSplit& split, const std::ve
     std::int64_t samples = 0, hits = 0, predicted = 0;
   };
   std::map<std::int64_t, Count> counts;
-  for (const auto& file : split.files) {
-    counts[file.label];
+  for (std::size_t i = 0; i < split.files.size(); ++i) {
+    counts[split.files.label(i)];
   }
   for (const auto& one : predictions) {
     ++counts[one.label].samples;

@@ -21,11 +21,10 @@ std::string class_name(const Listing& listing, std::int64_t output) {
   return csv_field(printable(listing.classes[at] + (titled ? " " + listing.class_titles[at] : "")));
 }
 
-std::string predictions_csv(const Listing& listing, const std::vector<ImageFile>& files,
-                            const std::vector<Prediction>& predictions) {
+std::string predictions_csv(const Listing& listing, const FileList& files, const std::vector<Prediction>& predictions) {
   std::string text = "path,class,predicted,correct,rank,probability,class_probability\n";
   for (const auto& one : predictions) {
-    text += csv_field(printable(files[static_cast<std::size_t>(one.index)].path)) + "," +
+    text += csv_field(printable(files.path(static_cast<std::size_t>(one.index)))) + "," +
             class_name(listing, one.label) + "," + class_name(listing, one.predicted) + "," +
             (one.rank == 0 ? "1," : "0,") + std::to_string(one.rank + 1) + "," + fixed(one.probability, 6) + "," +
             fixed(one.label_probability, 6) + "\n";
@@ -33,12 +32,11 @@ std::string predictions_csv(const Listing& listing, const std::vector<ImageFile>
   return text;
 }
 
-std::string confusion_csv(const Listing& listing, const std::vector<ImageFile>& files,
-                          const std::vector<Prediction>& predictions) {
+std::string confusion_csv(const Listing& listing, const FileList& files, const std::vector<Prediction>& predictions) {
   std::set<std::int64_t> rows, columns;
-  for (const auto& file : files) {
-    rows.insert(file.label);
-    columns.insert(file.label);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    rows.insert(files.label(i));
+    columns.insert(files.label(i));
   }
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> counts;
   for (const auto& one : predictions) {
@@ -68,8 +66,8 @@ EvaluationFiles::EvaluationFiles(const std::filesystem::path& folder) : folder_(
   make_directories(folder_);
 }
 
-void EvaluationFiles::write(const nlohmann::ordered_json& document, const Listing& listing,
-                            const std::vector<ImageFile>& files, const std::vector<Prediction>& predictions) const {
+void EvaluationFiles::write(const nlohmann::ordered_json& document, const Listing& listing, const FileList& files,
+                            const std::vector<Prediction>& predictions) const {
   const std::string text = document.dump(2) + "\n";
   write_file(folder_ / "predictions.csv", predictions_csv(listing, files, predictions));
   write_file(folder_ / "confusion.csv", confusion_csv(listing, files, predictions));

@@ -24,10 +24,10 @@ namespace effnetv2 {
 namespace {
 
 std::string images_table(const Listing& listing) {
-  const auto count = [&](const std::vector<ImageFile>& files) {
+  const auto count = [&](const FileList& files) {
     std::vector<std::int64_t> counts(listing.classes.size());
-    for (const auto& file : files) {
-      ++counts[static_cast<std::size_t>(file.label)];
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      ++counts[static_cast<std::size_t>(files.label(i))];
     }
     return counts;
   };

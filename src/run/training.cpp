@@ -307,7 +307,7 @@ class TrainingRun {
 
   /// False if a stop was requested before training began.
   bool open_data() {
-    const auto open = [&](const std::vector<ImageFile>& files, const char* name, Transform::Mode mode) {
+    const auto open = [&](const FileList& files, const char* name, Transform::Mode mode) {
       return open_split(config_, listing_, files, name, mode, *log_, events_.on_cache);
     };
     train_ = open(listing_.train, "train", Transform::Mode::train);
@@ -484,7 +484,7 @@ class TrainingRun {
 
   /// Writes nothing if a stop was requested meanwhile.
   Metrics evaluate_split(EfficientNetImpl& network, const ExperimentConfig& config, const std::string& name,
-                         const std::vector<ImageFile>& files, const SplitData& data) {
+                         const FileList& files, const SplitData& data) {
     const EvaluationFiles output(dir_->path() / "eval" / name);
     const InputStage input(config.data, network.parameters().front().device());
     const EvaluationOptions options{

@@ -24,11 +24,11 @@ expect_equal "$(parameters configs/ablation/variants/fused-only.json)" 74757538
 
 # every error at once, one a line, on stderr
 cat >"$temp/bad.json" <<'JSON'
-{"train": {"optimzer": {}, "epochs": 1.5, "freeze": "stages"}, "data": {"cache": "disk", "root": "/nowhere", "split": {"val": 0.6, "test": 0.6}}}
+{"train": {"optimzer": {}, "epochs": 1.5, "freeze": "stages"}, "data": {"cache": "disc", "root": "/nowhere", "split": {"val": 0.6, "test": 0.6}}}
 JSON
 expect_exit 2 "$program" config check "$temp/bad.json" --set seed=x --set train.optimizer.rl=1
 for line in 'train.optimzer: is not a key, did you mean "train.optimizer"?' 'train.epochs: must be an integer' \
-  'data.split.val: val + test must be below 1' 'train.freeze: must be none, backbone or stages:N' 'data.cache: "disk" is not available yet' \
+  'data.split.val: val + test must be below 1' 'train.freeze: must be none, backbone or stages:N' 'data.cache: must be one of "auto"' \
   '--set seed=x: seed: must be an integer' '--set train.optimizer.rl=1: train.optimizer.rl is not a key'; do
   expect_contains "$errors" "$line"
 done

@@ -225,8 +225,7 @@ inline std::string error_of(const json& document, const std::vector<std::string>
 inline bool breaks_only_a_rule(const std::string& message) {
   std::stringstream lines(message);
   for (std::string line; std::getline(lines, line);) {
-    if (line.find("not available yet") == std::string::npos &&
-        line.find("must be at most train.epochs") == std::string::npos &&
+    if (line.find("must be at most train.epochs") == std::string::npos &&
         line.find("needs train.eval_train") == std::string::npos &&
         line.find("without a use; set data.split.val to 0") == std::string::npos) {
       return false;

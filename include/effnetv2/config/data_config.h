@@ -50,7 +50,8 @@ struct DataConfig {
   OnBadImage on_bad_image = OnBadImage::error;
   AugmentConfig augment;
   Cache cache = Cache::automatic;
-  std::optional<std::int64_t> workers;  ///< "auto" in JSON: nullopt; 0: decode on the calling thread
+  std::optional<std::string> cache_dir;  ///< null: the user's folder of caches
+  std::optional<std::int64_t> workers;   ///< "auto" in JSON: nullopt; 0: decode on the calling thread
 };
 
 }  // namespace effnetv2

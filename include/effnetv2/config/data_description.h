@@ -93,9 +93,17 @@ void describe(Visitor& visit, DataConfig& c) {
         c.on_bad_image);
   visit(Field{.key = "augment", .doc = "Random changes of the training pictures."}, c.augment);
   visit(Field{.key = "cache",
-              .doc = "Prepared pictures in memory. auto: if they fit in half of what is free. disk: not available yet.",
+              .doc = "Pictures decoded and resized once, with the same results. ram: in memory. disk: in a file of "
+                     "cache_dir, a pack, which is made at first (effnetv2 data pack makes it beforehand) and serves "
+                     "every later run. none: not at all. auto: a pack, if there is one of these very files; else "
+                     "memory, if they fit in half of what is free.",
               .semantic = Semantic::no},
         c.cache);
+  visit(Field{.key = "cache_dir",
+              .doc = "Folder of the packs. null: $XDG_CACHE_HOME/effnetv2, or ~/.cache/effnetv2.",
+              .semantic = Semantic::no,
+              .path = true},
+        c.cache_dir);
   visit(Field{.key = "workers",
               .doc = "Threads that prepare pictures; 0: the training thread does. auto: by the processor's cores.",
               .unit = "threads",

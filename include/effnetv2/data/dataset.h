@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "effnetv2/core/progress.h"
 #include "effnetv2/data/image.h"
 #include "effnetv2/data/listing.h"
+#include "effnetv2/data/pack_store.h"
 #include "effnetv2/data/transform.h"
 
 namespace effnetv2 {
@@ -28,15 +30,16 @@ class Dataset {
   /// uint8 RGB of image_size x image_size; nullopt if the picture is bad and on_bad_image is skip. Throws DataError
   /// with the file's name if it is bad otherwise.
   virtual std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const = 0;
+  /// Told of the pictures that will be asked for next, so that they can be fetched meanwhile.
+  virtual void will_get(std::span<const std::int64_t> indices) const { static_cast<void>(indices); }
 };
 
-/// A data set of image files with an optional cache of prepared pictures in RAM. With and without the cache the
+/// A data set of image files with an optional cache of prepared pictures, in RAM or on disk. With and without it the
 /// pictures are the same.
 class ImageDataset final : public Dataset {
  public:
   /// The paths of `files` are relative to `root`.
-  ImageDataset(std::filesystem::path root, std::vector<ImageFile> files, const DataConfig& config,
-               Transform::Mode mode);
+  ImageDataset(std::filesystem::path root, FileList files, const DataConfig& config, Transform::Mode mode);
   ~ImageDataset() override;
 
   /// Bytes of the pixels that a full RAM cache holds: exact where every record has the network's size, from the
@@ -48,6 +51,10 @@ class ImageDataset final : public Dataset {
   bool fill_cache(int workers, const ProgressFn& progress = {});
   /// True once fill_cache has finished; get() reads no file and takes no lock from then on.
   bool cached() const noexcept;
+  /// Takes prepared pictures from a pack in which PackStore::find has found these files, in their order, for this
+  /// transform. Before the first get().
+  void use_pack(FoundPack pack);
+  const Transform& transform() const noexcept;
 
   /// Names of the bad pictures met so far (on_bad_image: skip), each once, sorted, printable.
   std::vector<std::string> bad_images() const;
@@ -57,6 +64,7 @@ class ImageDataset final : public Dataset {
   std::int64_t label(std::int64_t index) const override;
   std::string name(std::int64_t index) const override;
   std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const override;
+  void will_get(std::span<const std::int64_t> indices) const override;
 
  private:
   struct Impl;

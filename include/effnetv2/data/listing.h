@@ -7,21 +7,16 @@
 
 #include "effnetv2/config/data_config.h"
 #include "effnetv2/core/progress.h"
+#include "effnetv2/data/file_list.h"
 
 namespace effnetv2 {
-
-struct ImageFile {
-  std::string path;        ///< relative to the root, '/' separated
-  std::int64_t label = 0;  ///< index into classes
-  std::uint64_t bytes = 0;
-};
 
 /// The images of one data set, split. Order: by class, then path, both in byte order.
 struct Listing {
   std::filesystem::path root;
   std::vector<std::string> classes;       ///< folder names in byte order; index = label
   std::vector<std::string> class_titles;  ///< readable names, from data.class_names where given, else the folder's
-  std::vector<ImageFile> train, val, test;
+  FileList train, val, test;
   std::int64_t greyscale_left_out = 0;
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "effnetv2/config/data_config.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/data/image.h"
@@ -24,8 +26,13 @@ class Transform {
   /// True if prepare() always gives image_size x image_size (what a cache of fixed-size records needs).
   bool prepared_is_final_size() const;
   std::int64_t image_size() const;
+  /// Everything that decides what prepare() makes of a file, as text: equal texts, equal pictures.
+  std::string form() const;
 
  private:
+  /// Below which a picture is not reduced when it is decoded: of its shorter side, and for squash of each.
+  double least_side() const;
+
   DataConfig config_;
   Mode mode_;
 };

@@ -31,13 +31,12 @@ Listing list_configured_images(const DataConfig& config);
 /// num_classes of a config whose data is known: the data's, or the config's if that is not smaller. Throws ConfigError.
 std::int64_t resolve_num_classes(const ModelConfig& model, const Listing& listing);
 
-/// One split of `listing` with its cache (filled if it fits) and loader. Empty splits give null members.
-/// Returns with an unfilled cache if a stop was requested meanwhile.
-SplitData open_split(const ExperimentConfig& config, const Listing& listing, const std::vector<ImageFile>& files,
+/// One split of `listing` with what data.cache says (a pack found or made, memory filled if it fits) and loader. Empty
+/// splits give null members. Returns without a cache if a stop was requested meanwhile.
+SplitData open_split(const ExperimentConfig& config, const Listing& listing, const FileList& files,
                      const std::string& split_name, Transform::Mode mode, Log& log, const CacheProgress& progress);
 
-/// The same for a single pass in eval mode: nothing is cached.
-SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root,
-                          const std::vector<ImageFile>& files);
+/// The same for a single pass in eval mode: no cache is made, but a pack that stands is used.
+SplitData open_split_once(const ExperimentConfig& config, const std::filesystem::path& root, const FileList& files);
 
 }  // namespace effnetv2

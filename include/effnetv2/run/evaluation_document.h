@@ -17,7 +17,7 @@ namespace effnetv2 {
 struct EvaluatedSplit {
   std::string name;  ///< val | test | train | all
   const Listing& listing;
-  const std::vector<ImageFile>& files;
+  const FileList& files;
   const ImageDataset& dataset;
 };
 

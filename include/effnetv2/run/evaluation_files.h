@@ -23,7 +23,7 @@ class EvaluationFiles {
 
   /// files[prediction.index] is the picture; labels are places in listing.classes, or beyond them for outputs that no
   /// class has.
-  void write(const nlohmann::ordered_json& document, const Listing& listing, const std::vector<ImageFile>& files,
+  void write(const nlohmann::ordered_json& document, const Listing& listing, const FileList& files,
              const std::vector<Prediction>& predictions) const;
 
  private:

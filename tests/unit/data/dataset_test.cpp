@@ -49,14 +49,14 @@ class ImageDatasetTest : public ::testing::Test {
   }
   void TearDown() override { clear_stop_request(); }
 
-  void damage(std::size_t i) { folder.write(files[i].path, "this is no picture"); }
+  void damage(std::size_t i) { folder.write(files.path(i), "this is no picture"); }
 
   std::unique_ptr<ImageDataset> open(Transform::Mode mode = Transform::Mode::train) const {
     return std::make_unique<ImageDataset>(folder.path(), files, config, mode);
   }
 
   TempDir folder;
-  std::vector<ImageFile> files;
+  FileList files;
   DataConfig config;
   std::uint64_t pixels = 0;
 };
@@ -172,7 +172,7 @@ TEST_F(ImageDatasetThreads, ABadPictureIsAnErrorThatNamesIt) {
 TEST_F(ImageDatasetThreads, SkippedPicturesAreListedOnce) {
   damage(20);
   damage(3);
-  std::filesystem::remove(folder / files[9].path);
+  std::filesystem::remove(folder / files.path(9));
   config.on_bad_image = OnBadImage::skip;
   const auto data = open();
   EXPECT_THAT(data->bad_images(), IsEmpty());
@@ -267,7 +267,7 @@ TEST_F(ImageDatasetTest, CacheBytesAreThoseOfThePixels) {
 }
 
 TEST_F(ImageDatasetTest, AnEmptySetIsCachedAtOnce) {
-  files.clear();
+  files = {};
   const auto data = open();
   EXPECT_EQ(data->cache_bytes(), 0U);
   EXPECT_TRUE(data->fill_cache(2));
