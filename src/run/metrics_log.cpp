@@ -39,7 +39,8 @@ std::vector<nlohmann::ordered_json> read_metrics(const std::filesystem::path& js
   std::vector<nlohmann::ordered_json> rows;
   for (std::string line; std::getline(lines, line);) {
     auto row = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (row.is_object() && row.contains("epoch") && row.contains("epoch_seconds")) {
+    const auto has_number = [&row](const char* column) { return row.contains(column) && row[column].is_number(); };
+    if (row.is_object() && has_number("epoch") && has_number("epoch_seconds")) {
       rows.push_back(std::move(row));
     }
   }

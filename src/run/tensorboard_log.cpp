@@ -92,9 +92,10 @@ void TensorboardLog::add_images(const Dataset& images, const std::vector<std::st
     // evenly spaced: they are listed class by class
     const std::int64_t index = i * images.size() / count;
     if (const auto image = images.get(index, seed, /*epoch=*/0)) {
-      const std::string& name = classes.at(static_cast<std::size_t>(images.label(index)));
-      event.image("training_images/" + std::to_string(i), printable(name) + ": `" + printable(images.name(index)) + "`",
-                  image->width, image->height, encode_png(*image));
+      // in the tag too, as TensorBoard's fast loader drops the description
+      const std::string name = printable(classes.at(static_cast<std::size_t>(images.label(index))));
+      event.image("training_images/" + std::to_string(i) + " " + name,
+                  name + ": `" + printable(images.name(index)) + "`", image->width, image->height, encode_png(*image));
     }
   }
   file_.append(frame_record(event.message()));

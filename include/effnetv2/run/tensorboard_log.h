@@ -35,7 +35,8 @@ class TensorboardLog {
 
   /// The resolved config, in the text tab.
   void add_config(std::int64_t epochs_done, const nlohmann::ordered_json& config);
-  /// Up to `count` pictures from all over a data set, as epoch 1 sees them. Bad ones are left out.
+  /// Up to `count` pictures from all over a data set, as epoch 1 sees them: "training_images/0 heron". Bad ones are
+  /// left out.
   void add_images(const Dataset& images, const std::vector<std::string>& classes, std::int64_t count,
                   std::uint64_t seed);
   /// An object of metrics.jsonl, each number a scalar.

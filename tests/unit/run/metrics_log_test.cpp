@@ -69,5 +69,19 @@ TEST(MetricsLog, ResumeCutsBothFilesToTheCheckpoint) {
   EXPECT_EQ(lines_of(dir / "m.csv").size(), 3u) << "the header must not come twice";
 }
 
+TEST(MetricsLog, RowsAreReadBackWithoutDamagedLines) {
+  const test::TempDir dir;
+  MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {});
+  log.append(row_of(1));
+  const auto whole = lines_of(dir / "m.jsonl")[0];
+  for (const char* line : {"{", "", "[1]", "3", "{}", "{\"epoch\": 1}", "{\"epoch\": 1, \"epoch_seconds\": null}",
+                           "{\"epoch\": \"1\", \"epoch_seconds\": 2}"}) {
+    write_file(dir / "m.jsonl", whole + "\n" + line + "\n" + whole + "\n" + whole.substr(0, 30));
+    const auto rows = read_metrics(dir / "m.jsonl");
+    ASSERT_EQ(rows.size(), 2u) << line;
+    EXPECT_EQ(rows[1], to_json(row_of(1), false));
+  }
+}
+
 }  // namespace
 }  // namespace effnetv2

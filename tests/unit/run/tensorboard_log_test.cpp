@@ -131,14 +131,14 @@ TEST(TensorboardLog, HoldsPicturesAsTheNetworkSeesThem) {
   ASSERT_EQ(values.size(), 3u);
   const std::vector<std::int64_t> indices{0, 3, 6};
   for (std::size_t i = 0; i < values.size(); ++i) {
-    EXPECT_EQ(values[i].tag, "training_images/" + std::to_string(i));
+    const std::string name = i == 1 ? "h\\xE9ron" : "finch";
+    EXPECT_EQ(values[i].tag, "training_images/" + std::to_string(i) + " " + name);
     const auto image = values[i].message(4);
     EXPECT_EQ(test::only(image, 1).number, 9u);
     EXPECT_EQ(test::only(image, 2).number, 9u);
     EXPECT_EQ(test::only(image, 3).number, 3u);
     EXPECT_EQ(decode_image(test::only(image, 4).text, "picture"), *images.get(indices[i], 42, 0));
-    EXPECT_EQ(test::only(values[i].message(9), 3).text,
-              (i == 1 ? "h\\xE9ron: `picture-" : "finch: `picture-") + std::to_string(indices[i]) + "`")
+    EXPECT_EQ(test::only(values[i].message(9), 3).text, name + ": `picture-" + std::to_string(indices[i]) + "`")
         << "a string of protobuf has to be UTF-8";
   }
 }
