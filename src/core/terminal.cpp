@@ -78,9 +78,8 @@ std::string render_progress(const ProgressState& state, int width) {
 
   std::vector<Part> parts;
   if (known) {
-    char percent[8];
-    std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(std::floor(share * 100.0)));
-    parts.push_back({percent, 0});
+    const std::string percent = std::to_string(static_cast<int>(std::floor(share * 100.0)));
+    parts.push_back({std::string(3 - std::min<std::size_t>(3, percent.size()), ' ') + percent + " %", 0});
     parts.push_back({std::to_string(done) + "/" + std::to_string(state.total) + " " + state.unit, 3});
   } else {
     parts.push_back({std::to_string(done) + " " + state.unit, 0});
