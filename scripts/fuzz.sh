@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Lets libFuzzer look for files that the readers of weights and of JPEGs cannot bear, with AddressSanitizer and UBSan.
+# Lets libFuzzer look for files that the readers of weights, packs and JPEGs cannot bear, with AddressSanitizer and UBSan.
 #
-#   scripts/fuzz.sh SECONDS [TARGET...]       # so long for each of jpeg, safetensors, torch_file, torch_pickle, in turn
+#   scripts/fuzz.sh SECONDS [TARGET...]       # so long for each of jpeg, pack, safetensors, torch_file, torch_pickle, in turn
 #   scripts/fuzz.sh --merge                   # afterwards: what was found and is new, into tests/fuzz/corpus
 #
 # What a crash was made from lies in build/fuzz/found/<target>. Needs clang with its fuzzer (Debian: clang).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-all=(jpeg safetensors torch_file torch_pickle)
+all=(jpeg pack safetensors torch_file torch_pickle)
 committed=tests/fuzz/corpus
 found=build/fuzz/found
 # more would not be read by anyone; large inputs only slow the search down

@@ -57,7 +57,7 @@ figure() {
   printf '%-44s %s\n' "$name" "$*"
 }
 
-# watched NAME COMMAND...: runs it, then says how long it took and its memory at a fifth, half and the end of the time.
+# watched NAME COMMAND...: runs it, then says how long it took and its memory at 20, 50 and 90 % of the time.
 watched() {
   local name=$1 start=$EPOCHREALTIME anonymous=() mapped=() peak=0 key value code=0 child
   shift
@@ -82,8 +82,8 @@ watched() {
   at() { echo "$((${1} / 1024))"; }
   figure "$name" "$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }')," \
     "peak $(at "$peak") MiB; anonymous $(at "${anonymous[n / 5]}"), $(at "${anonymous[n / 2]}")," \
-    "$(at "${anonymous[n - 1]}") MiB; mapped $(at "${mapped[n / 5]}"), $(at "${mapped[n / 2]}")," \
-    "$(at "${mapped[n - 1]}") MiB"
+    "$(at "${anonymous[n * 9 / 10]}") MiB; mapped $(at "${mapped[n / 5]}"), $(at "${mapped[n / 2]}")," \
+    "$(at "${mapped[n * 9 / 10]}") MiB"
 }
 
 # cold FILE: out of the page cache

@@ -314,6 +314,8 @@ std::optional<FoundPack> PackStore::find(const Transform& transform, const FileL
       } else if (first_damage.empty()) {
         first_damage = e.what();
       }
+    } catch (const EnvironmentError&) {
+      // deleted meanwhile, or not for this user
     }
   }
   if (!first_damage.empty()) {

@@ -3,12 +3,16 @@
 #include <string>
 
 #include <ATen/ATen.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/data/jpeg.h"
+#include "effnetv2/data/pack_reader.h"
 #include "effnetv2/weights/safetensors.h"
 #include "effnetv2/weights/torch_reader.h"
 
+#include "support/pack_file.h"
 #include "support/torch_archive.h"
 
 namespace effnetv2::fuzz {
@@ -63,6 +67,29 @@ inline void jpeg(const std::string& bytes) {
       __builtin_trap();
     }
   }
+}
+
+/// With checksums that fit, so that what is behind them is reached.
+inline void pack(const std::string& raw) {
+  const std::string bytes = test::with_fitting_checksums(raw);
+  const int fd = ::memfd_create("pack", MFD_CLOEXEC);
+  if (fd < 0 || ::write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    __builtin_trap();
+  }
+  try {
+    const PackReader reader("/proc/self/fd/" + std::to_string(fd));
+    for (std::uint32_t i = 0; i < reader.size(); ++i) {
+      reader.find("star/0000.png", 1, 1, i);
+      if (!reader.bad(i)) {
+        reader.read(i);
+      }
+    }
+  } catch (const DataError& e) {
+    if (std::string_view(e.what()).find('\n') != std::string_view::npos) {
+      __builtin_trap();
+    }
+  }
+  ::close(fd);
 }
 
 }  // namespace effnetv2::fuzz

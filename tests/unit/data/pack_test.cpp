@@ -21,12 +21,16 @@
 #include "effnetv2/data/loader.h"
 #include "effnetv2/data/pack_store.h"
 
+#include "support/pack_file.h"
 #include "support/temp_dir.h"
 
 namespace effnetv2 {
 namespace {
 
+using test::number_at;
+using test::put_number;
 using test::TempDir;
+using Places = test::PackPlaces;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -34,20 +38,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr std::int64_t kFiles = 40;
-// where numbers stand in a header
-constexpr std::size_t kFileBytesAt = 16, kPicturesAt = 24, kEntriesAtAt = 32, kPathsBytesAt = 40, kTextBytesAt = 48,
-                      kIndexSumAt = 56, kSideAt = 64, kHeaderSumAt = 4088;
-
-std::uint64_t number_at(const std::string& bytes, std::size_t at) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
-
-void put_number(std::string& bytes, std::size_t at, std::uint64_t value) {
-  std::memcpy(bytes.data() + at, &value, sizeof value);
-}
-
 /// Forty noisy pictures in two classes.
 class PackTest : public ::testing::Test {
  protected:
@@ -342,7 +332,7 @@ TEST_F(PackThreads, AnyByteThatIsWrongIsNoticed) {
   const auto copy = folder / "copy.pack";
   ASSERT_TRUE(reads_right(path(), images));
   Rng rng = Rng::stream(11, Purpose::test);
-  const std::size_t entries_at = number_at(whole, kEntriesAtAt);
+  const std::size_t entries_at = number_at(whole, Places::kEntriesAt);
   const std::vector<std::pair<std::size_t, std::size_t>> regions{
       {0, 80}, {80, 4096}, {4096, entries_at}, {entries_at, whole.size()}};
   for (int round = 0; round < 400; ++round) {
@@ -365,11 +355,10 @@ TEST_F(PackThreads, AnyByteThatIsWrongIsNoticed) {
   EXPECT_THROW(PackReader(folder.path()), DataError);
 }
 
-/// Numbers that fit together and checksums that fit them: a file made to mislead, not a damaged one.
 TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
   ASSERT_TRUE(make().pack);
   const std::string whole = read_file(path());
-  const std::size_t entries_at = number_at(whole, kEntriesAtAt);
+  const std::size_t entries_at = number_at(whole, Places::kEntriesAt);
   Rng rng = Rng::stream(12, Purpose::test);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
@@ -389,21 +378,13 @@ TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
                                               bytes.size() - 1,
                                               rng.below(bytes.size())};
       const std::uint64_t value = values[rng.below(values.size())];
-      if (rng.below(3) == 0) {
-        const std::vector<std::size_t> places{kFileBytesAt,  kPicturesAt,  kEntriesAtAt,
-                                              kPathsBytesAt, kTextBytesAt, kSideAt};
-        put_number(bytes, places[rng.below(places.size())], value);
-      } else {
-        const std::size_t entry = entries_at + 64 * rng.below(kFiles);
-        put_number(bytes, entry + 4 * rng.below(13), value);
-        const auto sum = static_cast<std::uint32_t>(quick_checksum(bytes.data() + entry, 60));
-        std::memcpy(bytes.data() + entry + 60, &sum, sizeof sum);
-      }
+      const std::size_t places[] = {Places::kFileBytes,  Places::kPictures,  Places::kEntriesAt,
+                                    Places::kPathsBytes, Places::kTextBytes, Places::kSide};
+      const bool in_header = rng.below(3) == 0;
+      put_number(bytes, in_header ? places[rng.below(6)] : entries_at + 64 * rng.below(kFiles) + 4 * rng.below(13),
+                 value);
     }
-    const std::size_t at = std::min<std::size_t>(number_at(bytes, kEntriesAtAt), bytes.size());
-    put_number(bytes, kIndexSumAt, quick_checksum(bytes.data() + at, bytes.size() - at));
-    put_number(bytes, kHeaderSumAt, quick_checksum(bytes.data(), kHeaderSumAt));
-    folder.write("copy.pack", bytes);
+    folder.write("copy.pack", test::with_fitting_checksums(std::move(bytes)));
     try {
       const PackReader pack(folder / "copy.pack");
       for (std::uint32_t i = 0; i < pack.size(); ++i) {
@@ -419,6 +400,25 @@ TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
   EXPECT_GT(refused, 2000);
 }
 
+/// What a fuzzer found worth keeping.
+TEST_F(PackTest, TheFuzzersCorpusHarmsNothing) {
+  int files = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::string(EFFNETV2_SOURCE_DIR) + "/tests/fuzz/corpus/pack")) {
+    folder.write("copy.pack", test::with_fitting_checksums(read_file(file.path())));
+    try {
+      const PackReader pack(folder / "copy.pack");
+      for (std::uint32_t i = 0; i < pack.size(); ++i) {
+        pack.bad(i) ? Image() : pack.read(i);
+      }
+    } catch (const DataError& e) {
+      EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos);
+    }
+    ++files;
+  }
+  EXPECT_GE(files, 2);
+}
+
 TEST_F(PackThreads, GoesOnFromWhateverAnEarlierProcessLeft) {
   damage(17);
   config.on_bad_image = OnBadImage::skip;
@@ -430,7 +430,7 @@ TEST_F(PackThreads, GoesOnFromWhateverAnEarlierProcessLeft) {
     ASSERT_TRUE(make().pack);
     const auto file = path();
     const std::string whole = read_file(file);
-    const std::size_t entries_at = number_at(whole, kEntriesAtAt);
+    const std::size_t entries_at = number_at(whole, Places::kEntriesAt);
     const auto images = static_cast<std::int64_t>(contents().files.size());
     Rng rng = Rng::stream(21, Purpose::test);
     std::set<std::int64_t> seen;
