@@ -75,6 +75,12 @@ class PackTest : public ::testing::Test {
   PackOutcome make() const { return store().make(contents(), options()); }
   std::filesystem::path path() const { return store().path_of(contents()); }
 
+  /// A new file each time: some file systems wait for the disk where an old one is written over.
+  void write_copy(const std::string& bytes) const {
+    std::filesystem::remove(folder / "copy.pack");
+    folder.write("copy.pack", bytes);
+  }
+
   std::vector<std::string> names_in_store() const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(*config.cache_dir)) {
@@ -340,16 +346,16 @@ TEST_F(PackThreads, AnyByteThatIsWrongIsNoticed) {
     std::string bytes = whole;
     char& byte = bytes[from + rng.below(to - from)];
     byte = static_cast<char>(byte ^ (1 << rng.below(8)));
-    folder.write("copy.pack", bytes);
+    write_copy(bytes);
     EXPECT_FALSE(reads_right(copy, images)) << "byte " << &byte - bytes.data();
   }
   for (int round = 0; round < 100; ++round) {
-    folder.write("copy.pack", whole.substr(0, rng.below(whole.size())));
+    write_copy(whole.substr(0, rng.below(whole.size())));
     EXPECT_FALSE(reads_right(copy, images));
   }
-  folder.write("copy.pack", whole + "x");
+  write_copy(whole + "x");
   EXPECT_FALSE(reads_right(copy, images));
-  folder.write("copy.pack", "");
+  write_copy("");
   EXPECT_FALSE(reads_right(copy, images));
   EXPECT_THROW(PackReader(folder / "none.pack"), EnvironmentError);
   EXPECT_THROW(PackReader(folder.path()), DataError);
@@ -361,7 +367,7 @@ TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
   const std::size_t entries_at = number_at(whole, Places::kEntriesAt);
   Rng rng = Rng::stream(12, Purpose::test);
   int refused = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 600; ++round) {
     std::string bytes = whole;
     for (std::uint64_t i = 0; i <= rng.below(3); ++i) {
       const std::vector<std::uint64_t> values{0,
@@ -384,7 +390,7 @@ TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
       put_number(bytes, in_header ? places[rng.below(6)] : entries_at + 64 * rng.below(kFiles) + 4 * rng.below(13),
                  value);
     }
-    folder.write("copy.pack", test::with_fitting_checksums(std::move(bytes)));
+    write_copy(test::with_fitting_checksums(std::move(bytes)));
     try {
       const PackReader pack(folder / "copy.pack");
       for (std::uint32_t i = 0; i < pack.size(); ++i) {
@@ -397,7 +403,7 @@ TEST_F(PackTest, AFileMadeToMisleadHarmsNothing) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 2000);
+  EXPECT_GT(refused, 400);
 }
 
 /// What a fuzzer found worth keeping.
@@ -405,7 +411,7 @@ TEST_F(PackTest, TheFuzzersCorpusHarmsNothing) {
   int files = 0;
   for (const auto& file :
        std::filesystem::directory_iterator(std::string(EFFNETV2_SOURCE_DIR) + "/tests/fuzz/corpus/pack")) {
-    folder.write("copy.pack", test::with_fitting_checksums(read_file(file.path())));
+    write_copy(test::with_fitting_checksums(read_file(file.path())));
     try {
       const PackReader pack(folder / "copy.pack");
       for (std::uint32_t i = 0; i < pack.size(); ++i) {
@@ -434,7 +440,7 @@ TEST_F(PackThreads, GoesOnFromWhateverAnEarlierProcessLeft) {
     const auto images = static_cast<std::int64_t>(contents().files.size());
     Rng rng = Rng::stream(21, Purpose::test);
     std::set<std::int64_t> seen;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 40; ++round) {
       std::filesystem::remove(file);
       std::string part = whole.substr(0, rng.below(whole.size()));
       std::string journal = whole.substr(entries_at, rng.below(64 * static_cast<std::uint64_t>(images) + 1));
