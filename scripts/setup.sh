@@ -108,13 +108,13 @@ install_python() {
   local requirements
   read -ra requirements <<<"$wanted"
   if ! "$python" -m venv --system-site-packages "$folder" >>"$log" 2>&1 ||
-    ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]}" >>"$log" 2>&1; then
-    tail -n 5 "$log" >&2
+    ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]}" >>"$log" 2>&1 ||
+    ! "$folder/bin/python" -W ignore -c 'import torchvision, pandas, tensorboard, jsonschema, safetensors.torch' >>"$log" 2>&1; then
+    tail -n 3 "$log" >&2
     say "build/python was not made: is there no network, or no way to PyPI? The end of the output is above, all in $log"
     say "only tests and examples that need Python are affected"
     exit 6
   fi
-  "$folder/bin/python" -W ignore -c 'import torchvision, pandas, tensorboard, jsonschema, safetensors.torch'
   echo "$wanted" >"$folder/requirements.txt"
 }
 

@@ -52,6 +52,30 @@ expect_contains "$errors" "--develop"
 EFFNETV2_SKIP_SETUP=1 MISSING=git expect_exit 0 with_stand_ins "$setup"
 expect_contains "$errors" "skipped"
 
+# --python: a stand-in for the system's Python makes an environment that holds itself
+sed -i "s#/usr/bin/python3#$bin/python3#" "$setup"
+stand_in "$bin/python3" <<'SCRIPT'
+echo "python $*" >>"$CALLS"
+case "$1 $2" in
+  "-m venv") mkdir -p "${!#}/bin" && cp "$0" "${!#}/bin/python" ;;
+  "-m pip") echo "pip finds nothing" && exit "${PIP_CODE:-0}" ;;
+  "-c import numpy"*) echo 1.24.2 ;;
+esac
+SCRIPT
+PIP_CODE=1 expect_exit 6 with_stand_ins "$setup" --python
+expect_contains "$errors" "pip finds nothing"
+expect_contains "$errors" "is there no network"
+MISSING=python3-pandas expect_exit 0 with_stand_ins "$setup" --python
+expect_contains "$calls" "install --no-install-recommends python3-pandas"
+expect_contains "$calls" "numpy==1.24.2"
+: >"$calls"
+expect_exit 0 with_stand_ins "$setup" --python
+expect_contains "$errors" "build/python is there"
+expect_lacks "$calls" "-m "
+sed -i 's/safetensors>=/safetensors>=9/' "$setup"
+expect_exit 0 with_stand_ins "$setup" --dev
+expect_contains "$calls" "safetensors>=9"
+
 # Another system: only what the script itself needs is in the path.
 mkdir "$temp/plain"
 for tool in bash env dirname sed; do ln -s "$(command -v "$tool")" "$temp/plain/$tool"; done
