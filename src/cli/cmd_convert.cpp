@@ -1,9 +1,7 @@
 #include <iostream>
 #include <memory>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <CLI/CLI.hpp>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/run/conversion.h"

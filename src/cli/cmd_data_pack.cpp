@@ -2,9 +2,7 @@
 #include <iostream>
 #include <memory>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "effnetv2/config/config.h"
@@ -78,7 +76,7 @@ int run_pack(const Options& options) {
 void add_data_pack(CLI::App& verb, Run& run) {
   const auto options = std::make_shared<Options>();
   auto* pack = verb.add_subcommand("pack", "decode a config's images once, into a file that data.cache disk reads");
-  pack->add_option("config", options->config, "the experiment, a JSON file")->required();
+  add_config_file(*pack, options->config);
   add_sets(*pack, options->sets);
   pack->add_flag("--verify", options->verify, "read all of a pack that stands, and make it anew where it is damaged");
   pack->add_flag("--json", options->json, "one JSON document on stdout");

@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "effnetv2/core/text.h"
 

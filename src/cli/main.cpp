@@ -4,9 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <CLI/CLI.hpp>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"

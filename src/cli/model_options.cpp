@@ -1,6 +1,6 @@
 #include "model_options.h"
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "effnetv2/core/error.h"
 

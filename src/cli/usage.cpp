@@ -4,7 +4,7 @@
 #include <cctype>
 #include <optional>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "effnetv2/core/text.h"
 

@@ -185,10 +185,10 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
     throw NumericError(model.weights_path.string() + ": the loss on the " + pictures.split + " images is " +
                        shortest(metrics.loss) + ": the weights are of no use");
   }
-  const auto document = evaluation_document({pictures.split, pictures.listing, pictures.files, *data.dataset},
-                                            evaluation, model.weights_path, output);
+  const nlohmann::ordered_json document = evaluation_document(
+      {pictures.split, pictures.listing, pictures.files, *data.dataset}, evaluation, model.weights_path, output);
   files.write(document, pictures.listing, pictures.files, evaluation.predictions);
-  return document;
+  return std::make_optional(document);
 }
 
 }  // namespace effnetv2

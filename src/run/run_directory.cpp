@@ -94,8 +94,13 @@ void RunDirectory::remove_evaluations() {
 
 void RunDirectory::remove_state() {
   effnetv2::remove_state(checkpoints());
-  remove_stale_temporaries(checkpoints());
-  remove_stale_temporaries(path_);
+  remove_leftovers();
+}
+
+void RunDirectory::remove_leftovers() {
+  for (const auto& folder : {path_, checkpoints(), path_ / "eval" / "val", path_ / "eval" / "test"}) {
+    remove_stale_temporaries(folder);
+  }
 }
 
 }  // namespace effnetv2

@@ -201,8 +201,7 @@ class TrainingRun {
     if (!dir_ || replacing_) {
       return std::nullopt;
     }
-    remove_stale_temporaries(dir_->checkpoints());
-    remove_stale_temporaries(dir_->path());
+    dir_->remove_leftovers();
     auto state = read_state(dir_->checkpoints(), [&](const std::string& message) { log_->warn(message); });
     if (!state) {
       return std::nullopt;

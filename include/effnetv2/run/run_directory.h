@@ -55,6 +55,8 @@ class RunDirectory {
   void clear();
   /// Removes state.safetensors and the previous one.
   void remove_state();
+  /// Temporaries that a killed process left.
+  void remove_leftovers();
   /// Removes what the end of training left in eval/.
   void remove_evaluations();
 
