@@ -91,7 +91,7 @@ cd "$temp/here"
 offers 'effnetv2 ' bench config convert data docs eval predict report resume summary train
 offers 'effnetv2 re' report resume
 offers 'effnetv2 --ve' --version
-offers 'effnetv2 data ' from-idx stats synth verify
+offers 'effnetv2 data ' from-idx pack stats synth verify
 offers 'effnetv2 config s' schema show
 offers 'effnetv2 train --r' --resume --run-dir
 offers 'effnetv2 train -' --device --dry-run --help --overwrite --quiet --resume --run-dir --set --threads --verbose -h -q -v
