@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/config/names.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
@@ -101,15 +102,18 @@ TEST_F(TrainingTest, ABadImageStopsOrIsLeftOutAndCounted) {
     EXPECT_THAT(e.what(), HasSubstr(first_image().filename().string()));
   }
   config_.data.on_bad_image = OnBadImage::skip;
-  for (const auto cache : {Cache::ram, Cache::none}) {
+  config_.data.cache_dir = (dir_ / "packs").string();
+  for (const auto cache : {Cache::ram, Cache::none, Cache::disk}) {
     config_.data.cache = cache;
-    const std::string name = cache == Cache::ram ? "ram" : "none";
+    const std::string name(name_of(cache));
     train(name);
     EXPECT_EQ(json(name + "/result.json")["bad_images"], 1);
     EXPECT_THAT(read_file(dir_ / name / "log.txt"), HasSubstr(first_image().filename().string()));
   }
-  EXPECT_EQ(read_file(dir_ / "ram" / "checkpoints" / "last.safetensors"),
-            read_file(dir_ / "none" / "checkpoints" / "last.safetensors"));
+  for (const char* name : {"ram", "disk"}) {
+    EXPECT_EQ(read_file(dir_ / name / "checkpoints" / "last.safetensors"),
+              read_file(dir_ / "none" / "checkpoints" / "last.safetensors"));
+  }
 }
 
 TEST_F(TrainingTest, StateIsRemovedWhenAskedAndThenCannotGrow) {
