@@ -4,13 +4,13 @@
 #   scripts/test_matrix.sh [--root DIR] [-o docs/results/libtorch.md] [bookworm] [trixie] [sid] [pip]
 #
 # bookworm, trixie and sid are Debian 12, 13 and unstable (LibTorch 1.13, 2.6, 2.14), each in a fresh system that debootstrap
-# makes below DIR (default: a temporary folder; 5 GB each) and chroot enters, so it needs root and both. pip is PyPI's torch
-# with CUDA, in a fresh clone on this system. All four unless some are named. What is committed is tested. A system is
-# removed after its tests pass; --root keeps them, and goes on with what it finds. Logs lie beside the table while they run.
+# makes below DIR (default: a temporary folder; 5 GB each) and chroot enters, so it needs root and both; EFFNETV2_MIRROR names
+# another mirror than debootstrap's own. pip is PyPI's torch with CUDA, in a fresh clone on this system. All four unless some
+# are named. What is committed is tested. A system is removed after its tests pass; --root keeps them, and goes on with what
+# it finds. Logs lie beside the systems.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mirror=${EFFNETV2_MIRROR:-http://deb.debian.org/debian}
 out=$repo/docs/results/libtorch.md
 root=
 names=()
@@ -24,7 +24,7 @@ stop() {
 while (($# > 0)); do
   case $1 in
     -h | --help)
-      sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     --root | -o)
@@ -88,7 +88,7 @@ test_debian() {
   if [[ ! -e $system/made ]]; then
     rm -rf "$system"
     say "$1: installing"
-    debootstrap --variant=minbase "$1" "$system" "$mirror"
+    debootstrap --variant=minbase "$1" "$system" ${EFFNETV2_MIRROR:+"$EFFNETV2_MIRROR"}
     # unstable expires where a mirror is some days behind
     echo 'Acquire::Check-Valid-Until "false";' >"$system/etc/apt/apt.conf.d/old-mirror"
     touch "$system/made"

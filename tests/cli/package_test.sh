@@ -65,22 +65,22 @@ expect_contains "$temp/contents" ./usr/lib/cmake/effnetv2/effnetv2Config.cmake
 expect_lacks "$temp/contents" ./usr/bin
 
 # unpacked, whole, stripped, without a run path, and running
-expect_exit 0 dpkg-deb -R "$program" "$temp/root"
-(cd "$temp/root" && expect_exit 0 md5sum --quiet -c DEBIAN/md5sums)
-installed=$temp/root/usr/bin/effnetv2
+expect_exit 0 dpkg-deb -R "$program" "$temp/unpacked"
+(cd "$temp/unpacked" && expect_exit 0 md5sum --quiet -c DEBIAN/md5sums)
+installed=$temp/unpacked/usr/bin/effnetv2
 expect_contains <(file -b "$installed") ", stripped"
 expect_lacks <(readelf -d "$installed") RPATH
 expect_lacks <(readelf -d "$installed") RUNPATH
 expect_exit 0 env -i "$installed" --version
-expect_exit 0 "$installed" config check "$temp/root/usr/share/effnetv2/configs/quickstart.json"
+expect_exit 0 "$installed" config check "$temp/unpacked/usr/share/effnetv2/configs/quickstart.json"
 expect_exit 0 "$installed" data synth "$temp/shapes" --images-per-class 6 --size 32
-expect_exit 0 "$installed" train "$temp/root/usr/share/effnetv2/configs/quickstart.json" --run-dir "$temp/run" \
+expect_exit 0 "$installed" train "$temp/unpacked/usr/share/effnetv2/configs/quickstart.json" --run-dir "$temp/run" \
   --set "data.root=$temp/shapes" train.epochs=1 data.image_size=32 train.batch_size=16
 expect_file "$temp/run/result.json"
 
 # the page that man shows
 if command -v groff >/dev/null; then
-  expect_exit 0 bash -c "zcat $temp/root/usr/share/man/man1/effnetv2.1.gz | groff -man -Tutf8 -ww -P-cbou"
+  expect_exit 0 bash -c "zcat $temp/unpacked/usr/share/man/man1/effnetv2.1.gz | groff -man -Tutf8 -ww -P-cbou"
   [[ ! -s $errors ]] || fail "groff has remarks"
   expect_contains "$output" "EXIT STATUS"
 else
