@@ -24,3 +24,5 @@ endfunction()
 # pixels are the same at every instruction set: no product is fused with a sum
 effnetv2_cpu_kernels(data effnetv2_base -ffp-contract=off)
 effnetv2_cpu_kernels(ops effnetv2_nn)
+# so are updates, wherever a slice is cut: compilers may fuse in a loop over registers and not in what is left of it
+set_source_files_properties(src/ops/cpu/optimizer_kernels.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=off)

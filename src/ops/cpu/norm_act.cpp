@@ -97,29 +97,51 @@ void apply_any(const NormRows& a, const void* x_, float factor, const void* resi
   }
 }
 
-/// dy * factor * act'(z)
+/// What reaches the activation's output of a layer whose result was only scaled.
+struct Scaled {
+  float factor;
+
+  template <typename V>
+  auto over(int64_t) const {
+    return [f = factor](V dy) -> V { return dy * f; };
+  }
+};
+
+/// And of one whose result was squeezed and excited: through the product, and through the mean below the gate.
+struct Gated {
+  const float* gate;
+  const float* pooled;
+
+  template <typename V>
+  auto over(int64_t c) const {
+    return [g = load<V>(gate + c), p = load<V>(pooled + c)](V dy) -> V { return dy * g + p; };
+  }
+};
+
+/// d * act'(x * scale + shift)
 template <typename T, bool silu, typename V>
-inline V behind_activation(V x, V dy, V scale, V shift) {
+inline V behind_activation(V x, V d, V scale, V shift) {
   if constexpr (silu) {
     const V z = x * scale + shift;
-    return dy * silu_slope(z, sigmoid<exact<T>>(z));
+    return d * silu_slope(z, sigmoid<exact<T>>(z));
   }
-  return dy;
+  return d;
 }
 
-template <typename T, bool silu>
-void grad_sums(const NormRows& a, const T* x, const T* dy, float factor, const float* mean, float* sum,
-               float* product) {
+template <typename T, bool silu, typename Above>
+void sums_behind(const NormRows& a, const T* x, const T* dy, const Above& above, const float* mean, float* sum,
+                 float* product) {
   walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
     const auto scale = load<V>(a.scale + c);
     const auto shift = load<V>(a.shift + c);
     const auto middle = load<V>(mean + c);
+    const auto reaching = above.template over<V>(c);
     V s{}, q{};
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) {
       const int64_t i = at + r * a.period;
       const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<T, silu>(value, load_value<V>(dy + i) * factor, scale, shift);
+      const V dz = behind_activation<T, silu>(value, reaching(load_value<V>(dy + i)), scale, shift);
       s += dz;
       q += dz * (value - middle);
     }
@@ -128,35 +150,52 @@ void grad_sums(const NormRows& a, const T* x, const T* dy, float factor, const f
   });
 }
 
-template <typename T>
-void grad_sums_any(const NormRows& a, const void* x, const void* dy, float factor, const float* mean, float* sum,
-                   float* product) {
-  (a.silu ? grad_sums<T, true> : grad_sums<T, false>)(a, static_cast<const T*>(x), static_cast<const T*>(dy), factor,
-                                                      mean, sum, product);
-}
-
-template <typename T, bool silu>
-void grad(const NormRows& a, const T* x, const T* dy, float factor, const NormSlopes& slopes, T* dx) {
+template <typename T, bool silu, typename Above>
+void grad_behind(const NormRows& a, const T* x, const T* dy, const Above& above, const NormSlopes& slopes, T* dx) {
   walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
     const auto scale = load<V>(a.scale + c);
     const auto shift = load<V>(a.shift + c);
     const auto slope = load<V>(slopes.slope + c);
     const auto slant = load<V>(slopes.slant + c);
     const auto offset = load<V>(slopes.offset + c);
+    const auto reaching = above.template over<V>(c);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) {
       const int64_t i = at + r * a.period;
       const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<T, silu>(value, load_value<V>(dy + i) * factor, scale, shift);
+      const V dz = behind_activation<T, silu>(value, reaching(load_value<V>(dy + i)), scale, shift);
       store_value(dx + i, V(slope * dz - slant * value - offset));
     }
   });
 }
 
 template <typename T>
-void grad_any(const NormRows& a, const void* x, const void* dy, float factor, const NormSlopes& slopes, void* dx) {
-  (a.silu ? grad<T, true> : grad<T, false>)(a, static_cast<const T*>(x), static_cast<const T*>(dy), factor, slopes,
-                                            static_cast<T*>(dx));
+void grad_sums(const NormRows& a, const void* x, const void* dy, float factor, const float* mean, float* sum,
+               float* product) {
+  (a.silu ? sums_behind<T, true, Scaled> : sums_behind<T, false, Scaled>)(a, static_cast<const T*>(x),
+                                                                          static_cast<const T*>(dy), {factor}, mean,
+                                                                          sum, product);
+}
+
+template <typename T>
+void grad(const NormRows& a, const void* x, const void* dy, float factor, const NormSlopes& slopes, void* dx) {
+  (a.silu ? grad_behind<T, true, Scaled> : grad_behind<T, false, Scaled>)(a, static_cast<const T*>(x),
+                                                                          static_cast<const T*>(dy), {factor}, slopes,
+                                                                          static_cast<T*>(dx));
+}
+
+template <typename T>
+void gated_sums(const NormRows& a, const void* x, const void* dy, const float* gate, const float* pooled,
+                const float* mean, float* sum, float* product) {
+  sums_behind<T, true, Gated>(a, static_cast<const T*>(x), static_cast<const T*>(dy), {gate, pooled}, mean, sum,
+                              product);
+}
+
+template <typename T>
+void gated_grad(const NormRows& a, const void* x, const void* dy, const float* gate, const float* pooled,
+                const NormSlopes& slopes, void* dx) {
+  grad_behind<T, true, Gated>(a, static_cast<const T*>(x), static_cast<const T*>(dy), {gate, pooled}, slopes,
+                              static_cast<T*>(dx));
 }
 
 template <typename T>
@@ -209,58 +248,9 @@ void gate_sums(const NormRows& a, const void* x_, const void* dy_, float* sum) {
 }
 
 template <typename T>
-void gated_sums(const NormRows& a, const void* x_, const void* dy_, const float* gate, const float* pooled,
-                const float* mean, float* sum, float* product) {
-  const auto* x = static_cast<const T*>(x_);
-  const auto* dy = static_cast<const T*>(dy_);
-  walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
-    const auto scale = load<V>(a.scale + c);
-    const auto shift = load<V>(a.shift + c);
-    const auto g = load<V>(gate + c);
-    const auto p = load<V>(pooled + c);
-    const auto middle = load<V>(mean + c);
-    V s{}, q{};
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r) {
-      const int64_t i = at + r * a.period;
-      const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<T, true>(value, V(load_value<V>(dy + i) * g + p), scale, shift);
-      s += dz;
-      q += dz * (value - middle);
-    }
-    add_to(sum + c, s);
-    add_to(product + c, q);
-  });
-}
-
-template <typename T>
-void gated_grad(const NormRows& a, const void* x_, const void* dy_, const float* gate, const float* pooled,
-                const NormSlopes& slopes, void* dx_) {
-  const auto* x = static_cast<const T*>(x_);
-  const auto* dy = static_cast<const T*>(dy_);
-  auto* dx = static_cast<T*>(dx_);
-  walk(a.count, a.period, [&]<typename V, int rows>(int64_t at, int64_t c) {
-    const auto scale = load<V>(a.scale + c);
-    const auto shift = load<V>(a.shift + c);
-    const auto g = load<V>(gate + c);
-    const auto p = load<V>(pooled + c);
-    const auto slope = load<V>(slopes.slope + c);
-    const auto slant = load<V>(slopes.slant + c);
-    const auto offset = load<V>(slopes.offset + c);
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r) {
-      const int64_t i = at + r * a.period;
-      const auto value = load_value<V>(x + i);
-      const V dz = behind_activation<T, true>(value, V(load_value<V>(dy + i) * g + p), scale, shift);
-      store_value(dx + i, V(slope * dz - slant * value - offset));
-    }
-  });
-}
-
-template <typename T>
 constexpr NormActKernels kernels_of() {
-  return {moments<T>, apply_any<T>, grad_sums_any<T>, grad_any<T>,  pool<T>,
-          gated<T>,   gate_sums<T>, gated_sums<T>,    gated_grad<T>};
+  return {moments<T>, apply_any<T>, grad_sums<T>,  grad<T>,      pool<T>,
+          gated<T>,   gate_sums<T>, gated_sums<T>, gated_grad<T>};
 }
 
 }  // namespace
