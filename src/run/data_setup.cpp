@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/data/pack_store.h"
 #include "effnetv2/run/runtime.h"
 
 namespace effnetv2 {
@@ -26,6 +27,16 @@ std::int64_t resolve_num_classes(const ModelConfig& model, const Listing& listin
   return model.num_classes.value_or(in_data);
 }
 
+PackOptions pack_options(const ExperimentConfig& config, Log& log, ProgressFn progress) {
+  PackOptions options;
+  const std::int64_t workers = config.data.workers.value_or(config.threads.value_or(usable_cores()));
+  options.workers = static_cast<int>(std::max<std::int64_t>(1, workers));
+  options.on_bad_image = config.data.on_bad_image;
+  options.progress = std::move(progress);
+  options.tell = [&log](const std::string& message) { log.info(message); };
+  return options;
+}
+
 namespace {
 
 /// A pack that stands.
@@ -43,15 +54,11 @@ std::optional<FoundPack> find_pack(const DataConfig& config, const Transform& tr
 std::optional<FoundPack> make_pack(const ExperimentConfig& config, const Listing& listing, const Transform& transform,
                                    const FileList& files, Log& log, const CacheProgress& progress) {
   const PackStore store(pack_folder(config.data));
-  PackOptions options;
-  options.workers = std::max(1, loader_workers(config.data, false));
-  options.on_bad_image = config.data.on_bad_image;
-  options.progress = [&](std::int64_t done, std::int64_t total) {
+  const PackOptions options = pack_options(config, log, [&](std::int64_t done, std::int64_t total) {
     if (progress) {
       progress("a pack", done, total);
     }
-  };
-  options.tell = [&](const std::string& message) { log.info(message); };
+  });
   for (const auto& contents : packs_of(config.data, listing, config.train.eval_train)) {
     if (contents.transform.form() == transform.form()) {
       const PackOutcome outcome = store.make(contents, options);

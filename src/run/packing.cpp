@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "effnetv2/core/cores.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/data_setup.h"
 
@@ -16,13 +15,8 @@ std::optional<std::vector<PackedImages>> pack_images(const ExperimentConfig& con
   using Clock = std::chrono::steady_clock;
   const Listing listing = list_configured_images(config.data);
   const PackStore store(pack_folder(config.data));
-  PackOptions options;
-  options.workers = static_cast<int>(
-      std::max<std::int64_t>(1, config.data.workers.value_or(config.threads.value_or(usable_cores()))));
-  options.on_bad_image = config.data.on_bad_image;
+  PackOptions options = pack_options(config, log, progress);
   options.verify = verify;
-  options.progress = progress;
-  options.tell = [&](const std::string& message) { log.info(message); };
   std::vector<PackedImages> packs;
   for (const auto& contents : packs_of(config.data, listing, config.train.eval_train)) {
     const auto begin = Clock::now();

@@ -13,6 +13,7 @@
 #include "effnetv2/data/dataset.h"
 #include "effnetv2/data/listing.h"
 #include "effnetv2/data/loader.h"
+#include "effnetv2/data/pack_store.h"
 
 namespace effnetv2 {
 
@@ -30,6 +31,10 @@ Listing list_configured_images(const DataConfig& config);
 
 /// num_classes of a config whose data is known: the data's, or the config's if that is not smaller. Throws ConfigError.
 std::int64_t resolve_num_classes(const ModelConfig& model, const Listing& listing);
+
+/// How a config's packs are made: by data.workers threads, else by as many as compute, which have nothing to do
+/// meanwhile. `log` must outlive what is returned.
+PackOptions pack_options(const ExperimentConfig& config, Log& log, ProgressFn progress);
 
 /// One split of `listing` with what data.cache says (a pack found or made, memory filled if it fits) and loader. Empty
 /// splits give null members. Returns without a cache if a stop was requested meanwhile.
