@@ -6,8 +6,8 @@
 # bookworm, trixie and sid are Debian 12, 13 and unstable (LibTorch 1.13, 2.6, 2.14), each in a fresh system that debootstrap
 # makes below DIR (default: a temporary folder; 5 GB each) and chroot enters, so it needs root and both; EFFNETV2_MIRROR names
 # another mirror than debootstrap's own. pip is PyPI's torch with CUDA, in a fresh clone on this system. All four unless some
-# are named. What is committed is tested. A system is removed after its tests pass; --root keeps them, and goes on with what
-# it finds. Logs lie beside the systems.
+# are named; the table keeps the rows of the others. What is committed is tested. A system is removed after its tests pass; --root
+# keeps them, and goes on with what it finds. Logs lie beside the systems.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -65,7 +65,7 @@ cuda=$(build/release/effnetv2 --version | sed -n '/none/d;s/^CUDA /CUDA /p')
 system=$(. /etc/os-release && echo "$PRETTY_NAME")
 count() { sed -n "s/.*<testsuite[^>]* $1=\"\([0-9]*\)\".*/\1/p;s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" build/release/tests.xml | head -n 1; }
 minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
-echo "ROW | $system | $version${cuda:+, $cuda} | $(g++ -dumpfullversion) | $(cmake --version | sed -n '1s/.* //p') |" \
+echo "ROW $system | $version${cuda:+, $cuda} | $(g++ -dumpfullversion) | $(cmake --version | sed -n '1s/.* //p') |" \
   "$(($(count tests) - $(count disabled) - $(count skipped))) | $(count skipped) |" \
   "$(minutes "$set_up") | $(minutes "$build") | $(minutes "$tests") |"
 INSIDE
@@ -108,8 +108,10 @@ test_pip() {
   bash "$root/inside.sh" "$root/pip" --libtorch pip
 }
 
+revision=$(git -C "$repo" rev-parse --short HEAD)
+day=$(date +'%-d %B %Y')
 failed=()
-rows=()
+declare -A rows=()
 for name in "${names[@]}"; do
   log=$root/$name.log
   test=test_debian
@@ -123,29 +125,32 @@ for name in "${names[@]}"; do
   code=$?
   set -e
   if ((code == 0)); then
-    row=$(sed -n 's/^ROW //p' "$log")
-    rows+=("$row")
-    say "$name: $row"
+    rows[$name]="| $name | $(sed -n 's/^ROW //p' "$log") $revision | $day |"
+    say "${rows[$name]}"
     [[ -n $keep ]] || rm -rf --one-file-system "${root:?}/$name"
   else
     tail -n 40 "$log" >&2
     failed+=("$name")
-    rows+=("| $name | failed | | | | | | | |")
+    rows[$name]="| $name | failed | | | | | | | | | $revision | $day |"
     say "$name: failed, all of its output is in $log"
   fi
 done
 
+for name in bookworm trixie sid pip; do
+  [[ -n ${rows[$name]:-} ]] || rows[$name]=$(grep "^| $name |" "$out" 2>/dev/null) || rows[$name]="| $name | not tested | | | | | | | | | | |"
+done
 {
   echo "# On every LibTorch"
   echo
-  echo "\`scripts/test_matrix.sh ${names[*]}\`, $(date +'%-d %B %Y'), revision $(git -C "$repo" rev-parse --short HEAD), $(nproc) cores of"
-  echo "$(lscpu | sed -n 's/^Model name: *//p' | head -n 1). Each from nothing: the packages installed, everything built with warnings as errors, every test"
-  echo "run. Minutes are of the clock; those of setting up depend on the network. Tests left out name what they lack: a card, a"
-  echo "browser, Python's packages."
+  echo "\`scripts/test_matrix.sh\`, $(nproc) cores of $(lscpu | sed -n 's/^Model name: *//p' | head -n 1). Each from nothing: the packages"
+  echo "installed, everything built with warnings as errors, every test run. Minutes are of the clock; those of setting up depend on the"
+  echo "network. Tests left out name what they lack: a card, a browser, Python's packages."
   echo
-  echo "| system | LibTorch | GCC | CMake | tests passed | left out | set-up | build | tests |"
-  echo "|---|---|---|---|---|---|---|---|---|"
-  printf '%s\n' "${rows[@]}"
+  echo "| name | system | LibTorch | GCC | CMake | tests passed | left out | set-up | build | tests | revision | date |"
+  echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
+  for name in bookworm trixie sid pip; do
+    echo "${rows[$name]}"
+  done
 } >"$out"
 if ((${#failed[@]} > 0)); then
   stop 1 "failed: ${failed[*]} (logs and systems lie in $root)"
