@@ -6,6 +6,7 @@
 #include "launch.h"
 
 #ifndef EFFNETV2_CUDA_EMULATED
+#include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
@@ -25,6 +26,9 @@ struct DeviceGuard {
 inline cudaStream_t current_stream(const at::Tensor& /*tensor*/) {
   return nullptr;
 }
+inline bool is_capturing() {
+  return false;
+}
 #else
 /// The card of a tensor is the current one while this lives.
 struct DeviceGuard {
@@ -33,6 +37,10 @@ struct DeviceGuard {
 };
 inline cudaStream_t current_stream(const at::Tensor& tensor) {
   return c10::cuda::getCurrentCUDAStream(tensor.get_device()).stream();
+}
+/// True while the current stream's work is recorded for a CUDA graph instead of done.
+inline bool is_capturing() {
+  return c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
 }
 #endif
 
