@@ -60,3 +60,7 @@ if(EFFNETV2_CUDA AND torch_cudart)
   list(PREPEND CMAKE_BUILD_RPATH ${torch_cudart})
   list(PREPEND CMAKE_INSTALL_RPATH ${torch_cudart})
 endif()
+# CMAKE_INSTALL_RPATH_USE_LINK_PATH passes over what lies in the source tree, as a virtual environment may.
+if(NOT TORCH_INSTALL_PREFIX STREQUAL "/usr")
+  list(APPEND CMAKE_INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
+endif()
