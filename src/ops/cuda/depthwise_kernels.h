@@ -3,13 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "launch.h"
+#include <cuda_runtime_api.h>
+
+#include "map_type.h"
 
 // Depthwise convolution between the kernels (C++17, no LibTorch) and their binding. Maps are channels-last and start at
 // multiples of 16 bytes; filters [C, 1, k, k] and sums are float32.
 namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
-
-enum class MapType { float32, bfloat16 };
 
 /// One image of either map holds less than 2^31 values, and so do the positions of all images together. No size is 0.
 struct DepthwiseShape {

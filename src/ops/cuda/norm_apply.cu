@@ -8,7 +8,7 @@ template <typename T, int vector>
 __global__ void __launch_bounds__(kNormThreads)
     apply_kernel(const RowTiling t, const NormStatistics s, const T* x, bool silu, const float* keep, const float* gate,
                  const T* residual, T* y) {
-  const int channel = first_channel<vector>(t);
+  const int channel = first_channel<vector>();
   if (channel >= t.channels) {
     return;
   }
@@ -51,7 +51,7 @@ template <typename T, int vector>
 __global__ void __launch_bounds__(kNormThreads)
     grad_kernel(const RowTiling t, const NormStatistics s, const T* x, const T* dy, bool silu, const BranchGrad branch,
                 const float* slopes, T* dx) {
-  const int channel = first_channel<vector>(t);
+  const int channel = first_channel<vector>();
   if (channel >= t.channels) {
     return;
   }

@@ -48,7 +48,7 @@ inline RowTiling tile_rows(const NormMap& map, int vector) {
 
 /// The channels of a thread; those of the last group may be none.
 template <int vector>
-__device__ __forceinline__ int first_channel(const RowTiling& t) {
+__device__ __forceinline__ int first_channel() {
   return static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x) * vector;
 }
 

@@ -51,7 +51,7 @@ __device__ __forceinline__ void store_partial(const RowTiling& t, int channel, f
 /// Sums of x - origin and of its square, origin being the first row: they lose nothing to a large mean.
 template <typename T, int vector>
 __global__ void __launch_bounds__(kNormThreads) moments_kernel(const RowTiling t, const T* x, float* partial) {
-  const int channel = first_channel<vector>(t);
+  const int channel = first_channel<vector>();
   float sum[vector] = {}, square[vector] = {};
   if (channel < t.channels) {
     float origin[vector];
@@ -76,7 +76,7 @@ template <typename T, int vector>
 __global__ void __launch_bounds__(kNormThreads)
     grad_sums_kernel(const RowTiling t, const NormStatistics s, const T* x, const T* dy, bool silu,
                      const BranchGrad branch, float* partial) {
-  const int channel = first_channel<vector>(t);
+  const int channel = first_channel<vector>();
   float sum[vector] = {}, product[vector] = {};
   if (channel < t.channels) {
     float scale[vector], shift[vector], mean[vector];
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kNormThreads)
 template <typename T, int vector>
 __global__ void __launch_bounds__(kNormThreads)
     pool_kernel(const RowTiling t, const NormStatistics s, const T* x, const T* dy, float* out) {
-  const int channel = first_channel<vector>(t);
+  const int channel = first_channel<vector>();
   float sum[vector] = {};
   if (channel < t.channels) {
     float scale[vector], shift[vector];

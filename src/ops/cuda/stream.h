@@ -19,6 +19,7 @@ inline void check_launch(cudaError_t error) {
 }
 
 #ifdef EFFNETV2_CUDA_EMULATED
+inline constexpr at::DeviceType kDevice = at::kCPU;
 /// Tensors of the emulator lie on the CPU.
 struct DeviceGuard {
   explicit DeviceGuard(const at::Tensor& /*tensor*/) {}
@@ -30,6 +31,7 @@ inline bool is_capturing() {
   return false;
 }
 #else
+inline constexpr at::DeviceType kDevice = at::kCUDA;
 /// The card of a tensor is the current one while this lives.
 struct DeviceGuard {
   explicit DeviceGuard(const at::Tensor& tensor) : guard(tensor.device()) {}
