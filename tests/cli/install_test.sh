@@ -65,7 +65,12 @@ for folder in $(cached CMAKE_PREFIX_PATH | tr ';' ' '); do
   cmake_prefixes+=";$folder"
 done
 printf '#include <%s>\n' "${headers[@]}" >"$temp/all.h"
-expect_exit 0 cmake -S "$repo/tests/consumer" -B "$temp/consumer" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+libtorch=()  # as its user would name it too
+for name in Torch_DIR CMAKE_CUDA_COMPILER CMAKE_CUDA_ARCHITECTURES CUDA_TOOLKIT_ROOT_DIR; do
+  value=$(cached "$name")
+  [[ -z $value ]] || libtorch+=("-D$name=$value")
+done
+expect_exit 0 cmake -S "$repo/tests/consumer" -B "$temp/consumer" -G Ninja "${libtorch[@]}" -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_PREFIX_PATH="$cmake_prefixes" -DCMAKE_CXX_FLAGS="$flags" -DFORWARD_OPTIONS="-include;$temp/all.h"
 expect_exit 0 cmake --build "$temp/consumer" --parallel 2
 expect_exit 0 "$temp/consumer/keys" "$prefix/share/effnetv2/configs/quickstart.json"
