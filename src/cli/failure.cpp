@@ -6,8 +6,9 @@
 #include <string_view>
 #include <system_error>
 
+#include <c10/util/Exception.h>
+
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/torch_compat.h"
 
 namespace effnetv2::cli {
 namespace {

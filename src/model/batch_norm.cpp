@@ -27,9 +27,4 @@ Norm BatchNormImpl::prepare(const at::Tensor& x) {
   return {weight_, bias_, running_mean_, running_var_, eps_, momentum_};
 }
 
-std::pair<at::Tensor, at::Tensor> BatchNormImpl::affine() const {
-  const at::Tensor scale = weight_.to(at::kDouble) / (running_var_.to(at::kDouble) + eps_).sqrt();
-  return {scale, bias_.to(at::kDouble) - running_mean_.to(at::kDouble) * scale};
-}
-
 }  // namespace effnetv2

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
 #include <torch/nn/module.h>
 
@@ -18,9 +17,6 @@ class BatchNormImpl : public torch::nn::Module {
   /// For norm_act() on `x`, [N, C, H, W]. In training mode it counts the batch, and throws ConfigError if a channel has
   /// only one value.
   Norm prepare(const at::Tensor& x);
-
-  /// What it does in eval mode, x * scale + shift for each channel: (scale, shift), both float64 [channels].
-  std::pair<at::Tensor, at::Tensor> affine() const;
 
  private:
   double eps_;

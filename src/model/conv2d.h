@@ -28,7 +28,7 @@ class Conv2dImpl : public torch::nn::Module {
   /// The same convolution with other numbers; `bias` may be undefined.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
 
-  /// From now on the weight stays as it is: forward() without a gradient may keep it in another order.
+  /// From now on the weight stays as it is: forward() without a gradient may keep it in another order and type.
   void hold_weight() { packed_ = std::make_shared<PackedFilter>(); }
 
   const ConvSpec& spec() const noexcept { return spec_; }

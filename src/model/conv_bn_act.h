@@ -22,17 +22,10 @@ class ConvBnActImpl : public torch::nn::Module {
   /// silu(norm(conv(x))) and squeeze-excite behind it, whatever the layer's activation is.
   at::Tensor forward(const at::Tensor& x, const Excite& excite);
 
-  /// One convolution in place of convolution and BatchNorm in eval mode, from the weights as they are now; held in
-  /// `dtype`.
-  void fold(at::ScalarType dtype);
-
  private:
-  bool folded() const { return folded_weight_.defined() && !is_training(); }
-
   std::shared_ptr<Conv2dImpl> conv_;
   std::shared_ptr<BatchNormImpl> norm_;
   Activation activation_;
-  at::Tensor folded_weight_, folded_bias_;  ///< undefined until fold()
 };
 
 }  // namespace effnetv2

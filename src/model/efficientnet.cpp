@@ -5,8 +5,6 @@
 #include <ATen/ops/linear.h>
 #include <torch/types.h>
 
-#include "effnetv2/core/torch_compat.h"
-
 #include "block.h"
 #include "conv_bn_act.h"
 
@@ -71,18 +69,16 @@ void EfficientNetImpl::train(bool on) {
   }
 }
 
-void EfficientNetImpl::fold_batch_norm(at::ScalarType dtype) {
+void EfficientNetImpl::hold_weights() {
   for (const auto& module : features_->modules(/*include_self=*/false)) {
-    if (auto* layer = module->as<ConvBnActImpl>()) {
-      layer->fold(dtype);
+    if (auto* layer = module->as<Conv2dImpl>()) {
+      layer->hold_weight();
     }
   }
 }
 
 torch::Tensor EfficientNetImpl::forward(torch::Tensor x, Noise* noise, bool bf16) {
-  const bool on_cpu = x.device().is_cpu();
-  const AutocastGuard autocast(x.device().type(), bf16 && !on_cpu);
-  if (bf16 && on_cpu) {
+  if (bf16) {
     x = x.to(at::kBFloat16);  // and the layers go on in it
   }
   x = stem_->forward(x);
@@ -90,7 +86,7 @@ torch::Tensor EfficientNetImpl::forward(torch::Tensor x, Noise* noise, bool bf16
     x = block->forward(x, noise);
   }
   x = head_->forward(x);
-  x = on_cpu && bf16 ? x.mean({2, 3}, /*keepdim=*/false, at::kFloat) : x.mean({2, 3});
+  x = bf16 ? x.mean({2, 3}, /*keepdim=*/false, at::kFloat) : x.mean({2, 3});
   if (noise != nullptr && is_training() && architecture_.dropout > 0.0) {
     x = drop_units(x, architecture_.dropout, *noise);
   }

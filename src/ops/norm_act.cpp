@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/ops/cuda_norm_act.h"
 
 #include "norm_rows.h"
@@ -112,7 +113,7 @@ namespace {
 
 at::Tensor any_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                         bool training, bool in_place) {
-  const bool on_card = has_cpu_kernels() && cuda::has_norm_kernels(x, norm);
+  const bool on_card = has_cuda_kernels() && cuda::has_norm_kernels(x, norm);
   if (!(on_card || has_norm_kernels(x, norm)) ||
       (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
       (!training && wants_gradient({x, norm.weight, norm.bias, residual.x}))) {

@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/ops/cuda_norm_act.h"
 #include "effnetv2/ops/dense.h"
 #include "effnetv2/ops/norm_act.h"
@@ -115,7 +116,6 @@ struct NormActExciteFunction : torch::autograd::Function<NormActExciteFunction> 
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "norm_act_excite: has no second derivative");
-    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &statistics = saved[1], &pooled = saved[2], &squeezed = saved[3], &gate = saved[4];
     const at::Tensor &squeeze_weight = saved[5], &excite_weight = saved[6];
@@ -182,7 +182,7 @@ namespace {
 
 at::Tensor any_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training,
                                bool in_place) {
-  const bool on_card = has_cpu_kernels() && cuda::has_norm_kernels(x, norm);
+  const bool on_card = has_cuda_kernels() && cuda::has_norm_kernels(x, norm);
   if (!(on_card || has_norm_kernels(x, norm)) ||
       (!training && wants_gradient({x, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
                                     excite.excite_weight, excite.excite_bias}))) {

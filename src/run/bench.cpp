@@ -128,7 +128,7 @@ Timing bench_train(const BenchRequest& request, at::Device device, const Progres
 Timing bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
-  prepare_for_inference(*network, config.precision);
+  prepare_for_inference(*network);
   const c10::InferenceMode inference;
   const Batch batch =
       random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);

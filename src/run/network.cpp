@@ -97,9 +97,9 @@ void load_weights(EfficientNetImpl& network, const std::filesystem::path& path) 
   load_weights(network, read_weights_file(path), path);
 }
 
-void prepare_for_inference(EfficientNetImpl& network, Precision precision) {
+void prepare_for_inference(EfficientNetImpl& network) {
   network.eval();
-  network.fold_batch_norm(precision == Precision::bf16 ? at::kBFloat16 : at::kFloat);
+  network.hold_weights();
 }
 
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,

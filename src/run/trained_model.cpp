@@ -68,7 +68,7 @@ TrainedModel open_trained_model(const TrainedModelRequest& request, Log& log) {
 std::shared_ptr<EfficientNetImpl> inference_network(const TrainedModel& model) {
   auto network = build_network(model.config);
   load_weights(*network, model.weights, model.weights_path);
-  prepare_for_inference(*network, model.config.precision);
+  prepare_for_inference(*network);
   return network;
 }
 

@@ -465,7 +465,7 @@ class TrainingRun {
     apply_runtime(config);
     auto network = build_network(config);
     load_weights(*network, dir_->best());
-    prepare_for_inference(*network, config.precision);
+    prepare_for_inference(*network);
     if (val_.loader) {
       const char* name = config_.data.split.choose_on == ChooseOn::test ? "test" : "val";
       evaluate_split(*network, config, name, listing_.val, val_);

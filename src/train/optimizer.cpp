@@ -71,9 +71,9 @@ bool has_cpu_kernel(const at::Tensor& value) {
   return value.is_cpu() && has_cpu_kernels() && is_plain(value);
 }
 
-/// Where all of it is on one card. EFFNETV2_CPU=reference takes LibTorch's operations there too.
+/// Where all of it is on one card.
 bool has_fused_step(const std::vector<OptimizedParameter>& parameters) {
-  return cuda_kernels_built() && has_cpu_kernels() && !parameters.empty() &&
+  return has_cuda_kernels() && !parameters.empty() &&
          std::ranges::all_of(parameters, [&](const OptimizedParameter& parameter) {
            const at::Tensor& value = parameter.value;
            return value.is_cuda() && value.device() == parameters.front().value.device() && is_plain(value);

@@ -23,7 +23,7 @@ class EfficientNetImpl : public torch::nn::Module {
 
   /// x: float [N, 3, H, W], channels_last preferred -> logits [N, num_classes].
   /// noise: stochastic depth and dropout are drawn from it in training mode; null: neither is applied.
-  /// bf16: maps and products in bfloat16, weights, statistics and sums in float32; on a card by autocast.
+  /// bf16: maps and products in bfloat16, weights, statistics and sums in float32.
   torch::Tensor forward(torch::Tensor x, Noise* noise = nullptr, bool bf16 = false);
 
   /// The first `features` children of "features" (0: the stem, then the stages, last the head) do not learn: their
@@ -32,10 +32,10 @@ class EfficientNetImpl : public torch::nn::Module {
   void freeze(std::int64_t features);
   void train(bool on = true) override;
 
-  /// For forward() in eval mode with weights and device as they are from now on: the same answers up to rounding,
-  /// faster. On a card it merges every BatchNorm into the convolution before it, in `dtype`, where bfloat16 is for
-  /// forward() with bf16. On the CPU BatchNorm costs nothing beside SiLU, and weights are kept in the kernels' order.
-  void fold_batch_norm(at::ScalarType dtype = at::kFloat);
+  /// For forward() without gradients, with weights, device and precision as they are from now on: the same answers,
+  /// faster, as weights are kept in the kernels' order and type. BatchNorm is left, as it costs nothing beside the
+  /// activation.
+  void hold_weights();
 
   const Architecture& architecture() const noexcept { return architecture_; }
 

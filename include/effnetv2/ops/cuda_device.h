@@ -4,11 +4,18 @@
 #include <memory>
 #include <vector>
 
+#include "effnetv2/core/cpu_features.h"
+
 namespace effnetv2 {
 
 /// Whether this build holds its own CUDA kernels (EFFNETV2_CUDA). If not, what needs a card here throws
 /// EnvironmentError that says so.
 bool cuda_kernels_built() noexcept;
+
+/// Whether tensors on a card take them: EFFNETV2_CPU=reference wants LibTorch's operations there too.
+inline bool has_cuda_kernels() {
+  return cuda_kernels_built() && has_cpu_kernels();
+}
 
 /// CUDA's runtime as 1000 * major + 10 * minor, with or without a card; 0 where the kernels were not built.
 int cuda_runtime_version() noexcept;

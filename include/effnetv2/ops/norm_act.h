@@ -25,8 +25,8 @@ struct Residual {
 /// `training` the batch's statistics count, in two passes over memory forward and two backward, else the running ones,
 /// in one pass. Keeps x alone for backward. \param x float32 or bfloat16 [N, C, H, W]; for training more than one value
 /// per channel \return [N, C, H, W], dtype of x, in channels_last; statistics and sums are float32 and float64 whatever
-/// x is Differentiable once, in x, weight, bias and residual.x. The bits do not depend on the number of threads. Other
-/// devices and dtypes, and gradients without `training`, take reference_norm_act().
+/// x is Differentiable once, in x, weight, bias and residual.x. The bits do not depend on the number of threads. On the
+/// CPU, and on a card with our CUDA kernels. Other dtypes, and gradients without `training`, take reference_norm_act().
 at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                     bool training);
 

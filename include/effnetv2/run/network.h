@@ -33,8 +33,8 @@ void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std:
 /// The same from a file.
 void load_weights(EfficientNetImpl& network, const std::filesystem::path& path);
 
-/// Eval mode, made faster for a network whose weights stay (fold_batch_norm). precision: resolved.
-void prepare_for_inference(EfficientNetImpl& network, Precision precision);
+/// Eval mode, made faster for a network whose weights stay (hold_weights).
+void prepare_for_inference(EfficientNetImpl& network);
 
 /// Weights alone, torchvision's names; metadata: class names. Equal weights give equal files.
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,

@@ -29,7 +29,7 @@ struct Evaluation {
 
 /// How a pass is made and what is kept of it.
 struct EvaluationOptions {
-  bool bf16 = false;         ///< under autocast
+  bool bf16 = false;         ///< as EfficientNetImpl::forward()
   bool stoppable = false;    ///< end early, with what there is, if a stop is requested
   bool predictions = false;  ///< keep each picture's
 };

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "effnetv2/core/torch_compat.h"
-
 #include "support/convolution.h"
 
 namespace effnetv2 {
@@ -58,18 +56,6 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Conv2d,
                                          ConvCase{4, 40, 5, 3, 40, 3, 1, 1, 8},   // groups
                                          ConvCase{2, 1, 5, 3, 1, 3, 1, 1, 1}),    // one channel
                          [](const auto& test) { return test::name(test.param); });
-
-TEST(Conv2dUnderAutocast, CastsAsATenDoes) {
-  for (const ConvCase& c : {ConvCase{8, 24, 4, 4, 24, 3, 1, 1, 1}, ConvCase{8, 24, 4, 4, 24, 3, 1, 1, 24},
-                            ConvCase{8, 24, 4, 4, 16, 1, 1, 0, 1}}) {
-    const at::Tensor x = test::random_input(c);
-    const at::Tensor weight = test::random_weight(c);
-    const AutocastGuard autocast(at::kCPU, true);
-    const at::Tensor actual = call(x, weight, {}, c);
-    EXPECT_EQ(actual.scalar_type(), at::kBFloat16) << c;
-    EXPECT_TRUE(at::equal(actual, test::twin(x, weight, {}, c))) << c;
-  }
-}
 
 TEST(Conv2dOfOtherTypes, IsATens) {
   const ConvCase c{8, 24, 4, 4, 24, 3, 1, 1, 24};
