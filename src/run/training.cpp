@@ -322,6 +322,7 @@ class TrainingRun {
     TrainerHooks hooks;
     hooks.on_step = events_.on_step;
     hooks.on_validation = events_.on_validation;
+    hooks.on_warning = [this](const std::string& text) { log_->warn(text); };
     hooks.checkpoint_if_due = [this] {
       const auto& when = config_.checkpoint;
       const bool steps_due = when.every_steps && trainer_->steps_done() % *when.every_steps == 0;

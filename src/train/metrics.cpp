@@ -30,7 +30,14 @@ void MetricSums::add(const at::Tensor& loss, const at::Tensor& logits, const at:
   const at::Tensor top1 = ranks.lt(1).sum().to(at::kDouble);
   const at::Tensor top5 = logits.size(1) < 6 ? at::full({}, n, options) : ranks.lt(5).sum().to(at::kDouble);
   const at::Tensor batch = at::stack({loss.detach().to(at::kDouble) * n, top1, top5, at::full({}, n, options)});
-  sums_ = sums_.defined() ? sums_.to(batch.device()) + batch : batch;
+  sums_ = sums_.defined() ? sums_.to(batch.device()) : at::zeros_like(batch);
+  sums_.add_(batch);
+}
+
+void MetricSums::reset() {
+  if (sums_.defined()) {
+    sums_.zero_();
+  }
 }
 
 Metrics MetricSums::result() const {

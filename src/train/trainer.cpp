@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <utility>
 
@@ -25,12 +24,11 @@
 #include "effnetv2/train/metrics.h"
 #include "effnetv2/train/optimizer.h"
 #include "effnetv2/train/schedule.h"
+#include "effnetv2/train/train_step.h"
 #include "effnetv2/weights/state_dict.h"
 
 namespace effnetv2 {
 namespace {
-
-constexpr std::int64_t kNoBatch = std::numeric_limits<std::int64_t>::max();
 
 using Clock = std::chrono::steady_clock;
 
@@ -113,6 +111,7 @@ struct Trainer::Impl {
   InputStage input;
   Optimizer optimizer;
   std::optional<Ema> ema;
+  TrainStep step;
   bool maximise;
   /// A batch that bad pictures left smaller than this is passed over: BatchNorm has nothing to normalise one value by.
   std::int64_t least_batch;
@@ -122,13 +121,13 @@ struct Trainer::Impl {
   std::int64_t batch = 0;  ///< batches done in the epoch under way; == batches while validation is due
   PlateauState plateau;
   BestState best;
-  MetricSums sums;
   double train_seconds = 0.0;  ///< of the epoch under way
   std::int64_t images = 0;     ///< trained on in this epoch
 
   // the accumulation group under way, always empty at a checkpoint
   std::int64_t group_images = 0;
-  at::Tensor first_bad_batch;  ///< int64 scalar on the device: the epoch's first whose loss is not finite, or kNoBatch
+  std::int64_t frozen = 0;    ///< features that do not learn
+  bool told_failure = false;  ///< of recording
   Clock::time_point epoch_clock, last_report;
   double epoch_seconds_before = 0.0;
 
@@ -142,12 +141,11 @@ struct Trainer::Impl {
         bf16(config.precision == Precision::bf16),
         input(config.data, device),
         optimizer(config.train.optimizer, parameters_of(*network, config.train)),
+        ema(config.train.ema.decay ? std::make_optional<Ema>(config.train.ema, *network) : std::nullopt),
+        step(config, *network, optimizer, ema ? &*ema : nullptr, step_graphs_for(config)),
         maximise(monitor_is_maximised(config.train.monitor)),
         least_batch(ends_in_one_pixel(network->architecture(), config.data.image_size) ? 2 : 1),
         plateau(initial_plateau(config.train.optimizer.lr)) {
-    if (config.train.ema.decay) {
-      ema.emplace(config.train.ema, *network);
-    }
     check_monitor(config.train, loaders.val != nullptr);
   }
 
@@ -163,6 +161,10 @@ struct Trainer::Impl {
   bool finished() const { return epoch >= config.train.epochs || should_stop(config.train.early_stopping, best); }
 
   StopReason fit() {
+    std::unique_ptr<cuda::CapturableStream> stream;
+    if (step_graphs_for(config)) {
+      stream = std::make_unique<cuda::CapturableStream>(device);
+    }
     network->train();
     while (!finished()) {
       epoch_clock = Clock::now();
@@ -183,7 +185,11 @@ struct Trainer::Impl {
 
   /// False if a stop was asked for; the state is then between two steps.
   bool train_rest_of_epoch() {
-    network->freeze(frozen_features(config.train, stages(), epoch));
+    const std::int64_t freeze = frozen_features(config.train, stages(), epoch);
+    network->freeze(freeze);
+    if (freeze != std::exchange(frozen, freeze)) {
+      step.forget_graph();
+    }
     const auto accumulate = config.train.accumulate;
     loaders.train.start(epoch, batch);
     while (batch < batches()) {
@@ -192,14 +198,14 @@ struct Trainer::Impl {
         throw DataError("the training images ended after batch " + std::to_string(batch) + " of " +
                         std::to_string(batches()));
       }
-      if (next->size >= least_batch) {
-        forward_backward(*next);
+      if (usable(*next)) {
+        train_on(*next);
       }
       ++batch;
       if (batch % accumulate != 0 && batch != batches()) {
         continue;
       }
-      update();
+      end_group();
       train_seconds = epoch_seconds_before + seconds_since(epoch_clock);
       report_step();
       if (stop_requested()) {
@@ -212,61 +218,51 @@ struct Trainer::Impl {
     return true;
   }
 
-  void forward_backward(const Batch& data) {
-    const Input in = input(data);
+  /// A batch that bad pictures left too small is passed over.
+  bool usable(const Batch& data) const { return data.size >= least_batch; }
+
+  void train_on(const Batch& data) {
     // one stream of masks per batch of the run, so that a resumed epoch draws the same ones
-    SeededNoise noise(config.seed, epoch * batches() + data.number);
-    const at::Tensor logits = network->forward(in.images, &noise, bf16);
-    const at::Tensor loss = cross_entropy(logits, in.labels, config.train.loss.label_smoothing);
-    note_if_not_finite(loss.detach());
+    const std::int64_t pass = epoch * batches() + data.number;
+    if (config.train.accumulate == 1) {
+      step.run(data, pass, rate_at(batch));
+      if (!told_failure && !step.recording_failure().empty()) {
+        told_failure = true;
+        if (hooks.on_warning) {
+          hooks.on_warning("the training step could not be recorded as a CUDA graph and runs without one: " +
+                           step.recording_failure());
+        }
+      }
+    } else {
+      // every picture of the group weighs the same, whatever the sizes of its batches
+      step.accumulate(data, pass, static_cast<double>(data.size) / static_cast<double>(group_capacity()));
+    }
     if (device.is_cpu()) {
       check_losses();  // on a card that would wait for it
     }
-    // every picture of the group weighs the same, whatever the sizes of its batches
-    const double share = static_cast<double>(data.size) / static_cast<double>(group_capacity());
-    (config.train.accumulate > 1 ? loss * share : loss).backward();
-    sums.add(loss.detach(), logits.detach(), in.labels);
     group_images += data.size;
     images += data.size;
   }
 
   std::int64_t group_capacity() const { return config.train.batch_size * config.train.accumulate; }
 
-  void update() {
-    if (group_images == 0) {
-      return;
+  void end_group() {
+    if (config.train.accumulate > 1 && group_images > 0) {
+      step.update(rate_at((batch - 1) / config.train.accumulate),
+                  static_cast<double>(group_capacity()) / static_cast<double>(group_images));
     }
-    if (config.train.accumulate > 1 && group_images != group_capacity()) {
-      const double scale = static_cast<double>(group_capacity()) / static_cast<double>(group_images);
-      for (auto& parameter : network->parameters()) {
-        if (parameter.grad().defined()) {
-          parameter.mutable_grad().mul_(scale);
-        }
-      }
-    }
-    optimizer.prepare(rate_at((batch - 1) / config.train.accumulate), ema ? ema->next_weight() : 0.0);
-    optimizer.launch(config.train.grad_clip_norm, ema ? ema->follows(*network) : std::vector<Averaged>());
-    optimizer.zero_grad();
     group_images = 0;
   }
 
-  /// Without waiting for a card.
-  void note_if_not_finite(const at::Tensor& loss) {
-    const torch::NoGradGuard no_grad;
-    const at::Tensor none = at::full({}, kNoBatch, loss.options().dtype(at::kLong));
-    const at::Tensor bad = at::where(at::isfinite(loss), none, at::full_like(none, batch));
-    first_bad_batch = first_bad_batch.defined() ? at::minimum(first_bad_batch, bad) : bad;
-  }
-
   void check_losses() const {
-    const std::int64_t bad = first_bad_batch.defined() ? first_bad_batch.item<std::int64_t>() : kNoBatch;
-    if (bad == kNoBatch) {
+    const auto bad = step.first_bad_batch();
+    if (!bad) {
       return;
     }
     const auto accumulate = config.train.accumulate;
     const std::int64_t done = batch == batches() ? steps_per_epoch(batch, accumulate) : batch / accumulate;
-    const std::int64_t step = optimizer.steps() - done + bad / accumulate + 1;
-    fail_not_finite("the loss is not finite at step " + std::to_string(step), bad / accumulate);
+    const std::int64_t number = optimizer.steps() - done + *bad / accumulate + 1;
+    fail_not_finite("the loss is not finite at step " + std::to_string(number), *bad / accumulate);
   }
 
   [[noreturn]] void fail_not_finite(const std::string& what, std::int64_t step_in_epoch) const {
@@ -293,11 +289,11 @@ struct Trainer::Impl {
       return;
     }
     const auto now = Clock::now();
-    if (!device.is_cpu() && now - last_report < std::chrono::milliseconds(100)) {
+    if (!device.is_cpu() && now - last_report < std::chrono::milliseconds(500)) {
       return;
     }
     last_report = now;
-    const Metrics so_far = sums.result();
+    const Metrics so_far = step.sums().result();
     hooks.on_step({epoch + 1, config.train.epochs, batch, batches(), optimizer.steps(),
                    rate_at((batch - 1) / config.train.accumulate), so_far.loss, so_far.top1,
                    static_cast<double>(images) / std::max(train_seconds, 1e-9)});
@@ -306,7 +302,7 @@ struct Trainer::Impl {
   /// Validates, counts the epoch and tells. False if a stop was asked for during validation.
   bool finish_epoch() {
     EpochRow row;
-    const Metrics train = sums.result();
+    const Metrics train = step.sums().result();
     check_losses();
     check_pass(train, "training");
     row.train_loss = train.loss;
@@ -347,8 +343,7 @@ struct Trainer::Impl {
     batch = 0;
     images = 0;
     train_seconds = 0.0;
-    sums = MetricSums();
-    first_bad_batch.reset();
+    step.reset();
     if (hooks.on_epoch) {
       hooks.on_epoch(row, best.best_epoch != best_before);
     }
@@ -384,7 +379,7 @@ struct Trainer::Impl {
       append(state.tensors, with_prefix("ema.", ema->state()));
     }
     append(state.tensors, with_prefix("optimizer.", optimizer.state()));
-    const at::Tensor metric_sums = sums.state();
+    const at::Tensor metric_sums = step.sums().state();
     const auto* sum = metric_sums.data_ptr<double>();
     state.values = {
         {"epoch", epoch},
@@ -419,7 +414,7 @@ struct Trainer::Impl {
       images = values.at("images");
       train_seconds = values.at("train_seconds");
       const auto saved_sums = values.at("metric_sums").get<std::vector<double>>();
-      sums.load_state(at::tensor(saved_sums, at::kDouble));
+      step.sums().load_state(at::tensor(saved_sums, at::kDouble));
       const auto& p = values.at("plateau");
       plateau = {p.at("has_best"), p.at("best"), p.at("bad_epochs"), p.at("cooldown"), p.at("lr")};
       const auto& b = values.at("best");

@@ -22,6 +22,7 @@ struct ExperimentConfig {
   Precision precision = Precision::automatic;
   std::optional<std::int64_t> threads;  ///< "auto" in JSON: nullopt
   bool deterministic = false;
+  bool cuda_graph = true;
   ModelConfig model;
   DataConfig data;
   TrainConfig train;

@@ -24,12 +24,14 @@ struct Metrics {
   std::int64_t samples = 0;
 };
 
-/// Sums loss and hits over batches, float64, on the device, without synchronising until result(). A picture is a top-k
-/// hit if its label's rank is below k.
+/// Sums loss and hits over batches, float64, on the device, without synchronising until result(), in one place there
+/// from the first add() on. A picture is a top-k hit if its label's rank is below k.
 class MetricSums {
  public:
   /// loss: the mean over this batch, scalar; logits [N, C]; labels int64 [N].
   void add(const at::Tensor& loss, const at::Tensor& logits, const at::Tensor& labels);
+  /// Back to nothing, in the same place.
+  void reset();
   Metrics result() const;
   /// For checkpoints in mid-epoch: float64 [4] on the CPU: loss sum, top-1 hits, top-5 hits, samples.
   at::Tensor state() const;

@@ -50,12 +50,14 @@ struct StepInfo {
 
 /// What the trainer tells and asks its owner. All are called between optimizer steps, on the training thread.
 struct TrainerHooks {
-  /// After a step; on a card at most ten times a second, as reading its sums waits for it.
+  /// After a step; on a card at most twice a second, as reading its sums waits for it.
   std::function<void(const StepInfo&)> on_step;
   /// Validation under way: pictures done of total.
   std::function<void(std::int64_t done, std::int64_t total)> on_validation;
   /// The epoch is over and counted in best and schedule; `improved`: the best so far by train.monitor.
   std::function<void(const EpochRow&, bool improved)> on_epoch;
+  /// Something that is slower than it should be, in a sentence.
+  std::function<void(const std::string&)> on_warning;
   /// Asked after each step that is not an epoch's last.
   std::function<void()> checkpoint_if_due;
 };

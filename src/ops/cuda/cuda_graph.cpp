@@ -1,0 +1,65 @@
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include "effnetv2/ops/step_graph.h"
+
+namespace effnetv2::cuda {
+namespace {
+
+class CudaGraph final : public StepGraph {
+ public:
+  void capture(const std::function<void()>& work) override {
+    graph_.capture_begin();
+    try {
+      work();
+    } catch (...) {
+      // the stream has to be let go of; that this fails too is what the first error said
+      try {
+        graph_.capture_end();
+      } catch (const c10::Error&) {
+      }
+      throw;
+    }
+    graph_.capture_end();
+  }
+  void replay() override { graph_.replay(); }
+
+ private:
+  at::cuda::CUDAGraph graph_;
+};
+
+/// What `to` is asked for from now on waits for what `from` was asked for.
+void order(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
+  at::cuda::CUDAEvent done;
+  done.record(from);
+  done.block(to);
+}
+
+}  // namespace
+
+std::unique_ptr<StepGraph> step_graph() {
+  return std::make_unique<CudaGraph>();
+}
+
+struct CapturableStream::Impl {
+  explicit Impl(c10::Device device)
+      : before(c10::cuda::getCurrentCUDAStream(device.index())),
+        own(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())),
+        guard(own) {}
+  c10::cuda::CUDAStream before, own;
+  c10::cuda::CUDAStreamGuard guard;
+};
+
+CapturableStream::CapturableStream(c10::Device device) : impl_(std::make_unique<Impl>(device)) {
+  order(impl_->before, impl_->own);
+}
+CapturableStream::~CapturableStream() {
+  try {
+    order(impl_->own, impl_->before);
+  } catch (const c10::Error&) {  // the card has failed: whoever works on finds out
+  }
+}
+
+}  // namespace effnetv2::cuda
