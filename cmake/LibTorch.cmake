@@ -11,13 +11,16 @@ if(EFFNETV2_CUDA)
     list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "([0-9]+)([0-9])" "\\1.\\2" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
   endif()
 endif()
-# LibTorch's package searches its own libraries by name; a wheel's must come before those of a system package.
+# LibTorch's package searches Caffe2's, which it is one with, and its own libraries by name; a wheel's must come before those
+# of a system package.
 string(REPLACE ":" ";" effnetv2_prefixes "$ENV{CMAKE_PREFIX_PATH}")
 list(APPEND effnetv2_prefixes ${CMAKE_PREFIX_PATH})
 list(TRANSFORM effnetv2_prefixes APPEND /Torch)
-foreach(effnetv2_place ${effnetv2_prefixes} ${Torch_DIR})
+foreach(effnetv2_place ${Torch_DIR} ${effnetv2_prefixes})
   if(EXISTS ${effnetv2_place}/TorchConfig.cmake)
+    cmake_path(SET Caffe2_DIR NORMALIZE ${effnetv2_place}/../Caffe2)
     list(PREPEND CMAKE_LIBRARY_PATH ${effnetv2_place}/../../../lib)
+    break()
   endif()
 endforeach()
 find_package(Torch 1.13 QUIET)

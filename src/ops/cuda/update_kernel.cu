@@ -1,6 +1,7 @@
+#include "launch.h"
 #include "update_kernel.h"
 
-namespace effnetv2::cuda {
+namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
 namespace {
 
 constexpr int kThreads = 256;
@@ -111,9 +112,9 @@ __global__ void __launch_bounds__(kThreads) update_kernel(const __grid_constant_
 }
 
 template <Rule rule>
-cudaError_t launch(const UpdateArguments& arguments, cudaStream_t stream) {
-  update_kernel<rule><<<arguments.first_block[arguments.count], kThreads, 0, stream>>>(arguments);
-  return cudaGetLastError();
+cudaError_t launch_rule(const UpdateArguments& arguments, cudaStream_t stream) {
+  return launch(update_kernel<rule>, dim3(static_cast<unsigned>(arguments.first_block[arguments.count])),
+                dim3(kThreads), 0, stream, arguments);
 }
 
 }  // namespace
@@ -121,17 +122,17 @@ cudaError_t launch(const UpdateArguments& arguments, cudaStream_t stream) {
 cudaError_t launch_update(Rule rule, const UpdateArguments& arguments, cudaStream_t stream) {
   switch (rule) {
     case Rule::adam:
-      return launch<Rule::adam>(arguments, stream);
+      return launch_rule<Rule::adam>(arguments, stream);
     case Rule::sgd:
-      return launch<Rule::sgd>(arguments, stream);
+      return launch_rule<Rule::sgd>(arguments, stream);
     case Rule::sgd_momentum:
-      return launch<Rule::sgd_momentum>(arguments, stream);
+      return launch_rule<Rule::sgd_momentum>(arguments, stream);
     case Rule::rmsprop:
-      return launch<Rule::rmsprop>(arguments, stream);
+      return launch_rule<Rule::rmsprop>(arguments, stream);
     case Rule::rmsprop_momentum:
-      return launch<Rule::rmsprop_momentum>(arguments, stream);
+      return launch_rule<Rule::rmsprop_momentum>(arguments, stream);
   }
   return cudaErrorInvalidValue;
 }
 
-}  // namespace effnetv2::cuda
+}  // namespace effnetv2::EFFNETV2_CUDA_NAMESPACE

@@ -4,8 +4,10 @@
 
 #include <cuda_runtime_api.h>
 
+#include "effnetv2/ops/cuda_namespace.h"
+
 // Between the kernel (C++17, no LibTorch) and its binding.
-namespace effnetv2::cuda {
+namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
 
 /// As UpdateKind, in its order.
 enum class Rule { adam, sgd, sgd_momentum, rmsprop, rmsprop_momentum };
@@ -34,4 +36,4 @@ static_assert(sizeof(UpdateArguments) <= 4096);
 
 cudaError_t launch_update(Rule rule, const UpdateArguments& arguments, cudaStream_t stream);
 
-}  // namespace effnetv2::cuda
+}  // namespace effnetv2::EFFNETV2_CUDA_NAMESPACE
