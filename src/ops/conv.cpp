@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/ops/cuda_depthwise.h"
+#include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {
@@ -15,6 +17,21 @@ bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
          x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
+}
+
+bool is_depthwise(const at::Tensor& x, const at::Tensor& weight, std::int64_t groups) {
+  return groups > 1 && groups == x.size(1) && groups == weight.size(0) && weight.size(2) == weight.size(3) &&
+         weight.size(2) % 2 == 1;
+}
+
+/// The same question on a card.
+bool has_cuda_kernels(const at::Tensor& x, const at::Tensor& weight) {
+  const auto is_float = [](const at::Tensor& t) {
+    return t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16;
+  };
+  return cuda_kernels_built() && has_cpu_kernels() && x.is_cuda() && weight.is_cuda() && is_float(x) &&
+         is_float(weight) && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
+         c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCUDA);
 }
 
 /// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
@@ -34,13 +51,15 @@ bool worth_our_own(const at::Tensor& x, const at::Tensor& weight) {
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                   std::int64_t padding, std::int64_t groups, PackedFilter* packed) {
   if (has_kernels(x, weight)) {
-    const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
-    if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
+    if (is_depthwise(x, weight, groups) && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
     }
     if (groups == 1 && worth_our_own(x, weight)) {
       return dense_conv2d(x, weight, bias, stride, padding, packed);
     }
+  }
+  if (has_cuda_kernels(x, weight) && is_depthwise(x, weight, groups)) {
+    return cuda::depthwise_conv2d(x, weight, bias, stride, padding);
   }
   if (x.device().is_cpu() && x.scalar_type() == at::kBFloat16) {
     const at::Tensor offset = bias.defined() ? bias.to(at::kBFloat16) : bias;

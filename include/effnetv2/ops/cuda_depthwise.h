@@ -6,9 +6,9 @@
 
 #include "effnetv2/ops/cuda_namespace.h"
 
-// Depthwise convolution on a card, on its current stream and without waiting for it. Maps are float32 or bfloat16 in any
-// strides (channels_last is not copied), results are channels_last in the map's dtype; filters are [C, 1, k, k] with odd
-// k, a bias is [C], both float32 or bfloat16; sums are float32. Equal shapes and values give equal bits.
+// Depthwise convolution on a card, on its current stream and without waiting for it. Maps are float32 or bfloat16 in
+// any strides (channels_last is not copied), results are channels_last in the map's dtype; filters are [C, 1, k, k]
+// with odd k, a bias is [C], both float32 or bfloat16; sums are float32. Equal shapes and values give equal bits.
 namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
 
 /// at::conv2d with groups = C, differentiable; a second derivative takes at::conv2d's.

@@ -111,11 +111,19 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
   TORCH_CHECK(std::min(x.size(2), x.size(3)) >= 1 && std::min(x.size(2), x.size(3)) + 2 * padding >= weight.size(2),
               "depthwise_conv2d: the map ", x.sizes(), " is smaller than the filter ", weight.sizes());
   const std::int64_t kernel = weight.size(2);
-  const std::int64_t positions =
-      std::max(x.size(2) * x.size(3),
-               output_size(x.size(2), kernel, stride, padding) * output_size(x.size(3), kernel, stride, padding));
+  const std::int64_t positions = std::max(x.size(2) * x.size(3), output_size(x.size(2), kernel, stride, padding) *
+                                                                     output_size(x.size(3), kernel, stride, padding));
   TORCH_CHECK(positions * x.size(1) <= kLimit && positions * x.size(0) <= kLimit, "depthwise_conv2d: the map ",
               x.sizes(), " is too large");
+}
+
+void check_grad(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                std::int64_t padding) {
+  check(x, weight, {}, stride, padding);
+  const DepthwiseShape s = shape_of(x, weight, stride, padding);
+  TORCH_CHECK(grad.device() == x.device() && grad.scalar_type() == x.scalar_type() &&
+                  grad.sizes() == at::IntArrayRef({x.size(0), x.size(1), s.out_height, s.out_width}),
+              "depthwise_conv2d: the gradient must be as the result, got ", grad.toString(), grad.sizes());
 }
 
 }  // namespace
@@ -125,12 +133,12 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, cons
   EFFNETV2_RECORD("conv_depthwise_forward", x, weight);
   check(x, weight, bias, stride, padding);
   const DepthwiseShape shape = shape_of(x, weight, stride, padding);
-  at::Tensor y = at::empty({x.size(0), x.size(1), shape.out_height, shape.out_width}, x.options(),
-                           at::MemoryFormat::ChannelsLast);
+  at::Tensor y =
+      at::empty({x.size(0), x.size(1), shape.out_height, shape.out_width}, x.options(), at::MemoryFormat::ChannelsLast);
   if (y.numel() == 0) {
     return y;
   }
-  const DeviceGuard guard(x);
+  const DeviceGuard on_card(x);
   const at::Tensor source = map(x);
   const at::Tensor taps = filter(weight);
   const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
@@ -144,11 +152,12 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, cons
 at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                 std::int64_t stride, std::int64_t padding) {
   EFFNETV2_RECORD("conv_depthwise_grad_input", grad, x, weight);
+  check_grad(grad, x, weight, stride, padding);
   at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
   if (result.numel() == 0) {
     return result;
   }
-  const DeviceGuard guard(x);
+  const DeviceGuard on_card(x);
   const at::Tensor source = map(grad);
   const at::Tensor taps = filter(weight);
   check_launch(depthwise_grad_input(shape_of(x, weight, stride, padding),
@@ -159,11 +168,12 @@ at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, con
 at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                  std::int64_t stride, std::int64_t padding) {
   EFFNETV2_RECORD("conv_depthwise_grad_weight", grad, x, weight);
+  check_grad(grad, x, weight, stride, padding);
   const auto options = x.options().dtype(at::kFloat);
   if (x.numel() == 0) {
     return at::zeros(weight.sizes(), weight.options());
   }
-  const DeviceGuard guard(x);
+  const DeviceGuard on_card(x);
   const DepthwiseShape shape = shape_of(x, weight, stride, padding);
   const at::Tensor source = map(x);
   const at::Tensor grad_output = map(grad);

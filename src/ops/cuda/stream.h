@@ -18,7 +18,7 @@ inline void check_launch(cudaError_t error) {
 }
 
 #ifdef EFFNETV2_CUDA_EMULATED
-/// Tensors of the emulator lie on the CPU.
+inline constexpr c10::DeviceType kDevice = c10::kCPU;  ///< where tensors of the emulator lie
 struct DeviceGuard {
   explicit DeviceGuard(const at::Tensor& /*tensor*/) {}
 };
@@ -26,6 +26,7 @@ inline cudaStream_t current_stream(const at::Tensor& /*tensor*/) {
   return nullptr;
 }
 #else
+inline constexpr c10::DeviceType kDevice = c10::kCUDA;
 /// The card of a tensor is the current one while this lives.
 struct DeviceGuard {
   explicit DeviceGuard(const at::Tensor& tensor) : guard(tensor.device()) {}
