@@ -8,6 +8,8 @@
 
 // Kernels are launched by this alone, so that tests can run the same sources where there is no card: with
 // EFFNETV2_CUDA_EMULATED and headers of tests/cuda_host in the place of CUDA's.
+// Of the bindings, which the card's compiler does not read, it is but the types.
+#if defined(__CUDACC__) || defined(EFFNETV2_CUDA_EMULATED)
 namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
 
 /// kernel<<<grid, block, shared_bytes, stream>>>(arguments...), and whether that was accepted.
@@ -38,3 +40,4 @@ __device__ __forceinline__ T* dynamic_shared() {
 }
 
 }  // namespace effnetv2::EFFNETV2_CUDA_NAMESPACE
+#endif
