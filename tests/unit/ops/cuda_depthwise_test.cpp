@@ -118,16 +118,28 @@ INSTANTIATE_TEST_SUITE_P(
                     depthwise(1, 8, 3, 3, 3, 2, 5), depthwise(1, 8, 3, 3, 5, 1, 6)),
     [](const auto& test) { return test::name(test.param); });
 
-/// Large enough for the large tiles.
-INSTANTIATE_TEST_SUITE_P(LargeShapes, CudaDepthwise,
-                         testing::Values(depthwise(3, 64, 121, 123, 3, 1, 1), depthwise(2, 72, 250, 250, 3, 2, 1),
-                                         depthwise(3, 64, 81, 123, 5, 1, 2), depthwise(2, 72, 122, 131, 5, 2, 2)),
+/// Enough threads for the large tiles.
+class CudaDepthwiseInLargeTiles : public testing::TestWithParam<ConvCase> {};
+
+TEST_P(CudaDepthwiseInLargeTiles, EqualsItsTwinInFloat64) {
+  const ConvCase c = GetParam();
+  at::manual_seed(7);
+  const at::Tensor x = test::random_input(c).to(at::kBFloat16);
+  const at::Tensor weight = test::random_weight(c);
+  const at::Tensor bias = at::randn({c.channels});
+  const Exact expected = exact(x, weight, bias, c);
+  expect_near(step(emulated, x, weight, bias, expected.grad, c), expected, at::kBFloat16, at::kFloat);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaDepthwiseInLargeTiles,
+                         testing::Values(depthwise(1030, 64, 3, 5, 3, 1, 1), depthwise(1030, 64, 3, 9, 3, 2, 1),
+                                         depthwise(690, 64, 3, 5, 5, 1, 2), depthwise(460, 64, 3, 9, 5, 2, 2)),
                          [](const auto& test) { return test::name(test.param); });
 
 TEST(CudaDepthwiseConv2d, GivesAnImageTheSameBitsInAnyBatch) {
   at::manual_seed(2);
-  for (const ConvCase& c : {depthwise(6, 64, 122, 91, 3, 1, 1), depthwise(6, 64, 122, 91, 3, 2, 1),
-                            depthwise(6, 64, 61, 91, 5, 1, 2), depthwise(70, 20, 5, 6, 3, 2, 1)}) {
+  for (const ConvCase& c : {depthwise(1030, 64, 3, 5, 3, 1, 1), depthwise(1030, 64, 3, 9, 3, 2, 1),
+                            depthwise(690, 64, 3, 5, 5, 1, 2), depthwise(70, 20, 5, 6, 3, 2, 1)}) {
     SCOPED_TRACE(test::name(c));
     const at::Tensor x = test::random_input(c).to(at::kBFloat16);
     const at::Tensor weight = test::random_weight(c);
