@@ -1,3 +1,5 @@
+#include "effnetv2/ops/cuda_depthwise.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -5,8 +7,6 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
-
-#include "effnetv2/ops/cuda_depthwise.h"
 
 #include "../channels_last.h"
 #include "../conv_geometry.h"
@@ -117,6 +117,15 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
               x.sizes(), " is too large");
 }
 
+void check_grad(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
+                std::int64_t padding) {
+  check(x, weight, {}, stride, padding);
+  const DepthwiseShape s = shape_of(x, weight, stride, padding);
+  TORCH_CHECK(grad.device() == x.device() && grad.scalar_type() == x.scalar_type() &&
+                  grad.sizes() == at::IntArrayRef({x.size(0), x.size(1), s.out_height, s.out_width}),
+              "depthwise_conv2d: the gradient must be as the result, got ", grad.toString(), grad.sizes());
+}
+
 }  // namespace
 
 at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool silu,
@@ -129,7 +138,7 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, cons
   if (y.numel() == 0) {
     return y;
   }
-  const DeviceGuard device(x);
+  const DeviceGuard on_card(x);
   const at::Tensor source = map(x);
   const at::Tensor taps = filter(weight);
   const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
@@ -143,11 +152,12 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, cons
 at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                 std::int64_t stride, std::int64_t padding) {
   EFFNETV2_RECORD("conv_depthwise_grad_input", grad, x, weight);
+  check_grad(grad, x, weight, stride, padding);
   at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
   if (result.numel() == 0) {
     return result;
   }
-  const DeviceGuard device(x);
+  const DeviceGuard on_card(x);
   const at::Tensor source = map(grad);
   const at::Tensor taps = filter(weight);
   check_launch(depthwise_grad_input(shape_of(x, weight, stride, padding),
@@ -158,11 +168,12 @@ at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, con
 at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
                                  std::int64_t stride, std::int64_t padding) {
   EFFNETV2_RECORD("conv_depthwise_grad_weight", grad, x, weight);
+  check_grad(grad, x, weight, stride, padding);
   const auto options = x.options().dtype(at::kFloat);
   if (x.numel() == 0) {
     return at::zeros(weight.sizes(), weight.options());
   }
-  const DeviceGuard device(x);
+  const DeviceGuard on_card(x);
   const DepthwiseShape shape = shape_of(x, weight, stride, padding);
   const at::Tensor source = map(x);
   const at::Tensor grad_output = map(grad);
