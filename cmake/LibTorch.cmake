@@ -8,7 +8,7 @@ if(EFFNETV2_CUDA)
   # LibTorch's package wants the card architectures under a name and form of its own (90 is 9.0 there), and warns that
   # it ignores CMake's. Given none it looks for a card, which a build machine need not have.
   if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
-    list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "([0-9]+)([0-9])" "\\1.\\2" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
+    list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "([0-9]+)([0-9])(-.*)?" "\\1.\\2" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
   endif()
 endif()
 # LibTorch's package searches its own libraries by name; a wheel's must come before those of a system package.
