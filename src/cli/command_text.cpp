@@ -71,20 +71,6 @@ OptionText option_text(const CLI::Option& option) {
   return text;
 }
 
-CommandText command_text(const CLI::App& app, const std::string& before) {
-  CommandText text;
-  text.name = before + app.get_name();
-  text.doc = app.get_description();
-  text.notes = app.get_footer();
-  for (const CLI::Option* option : app.get_options({})) {
-    (option->get_positional() ? text.arguments : text.options).push_back(option_text(*option));
-  }
-  for (const CLI::App* command : app.get_subcommands({})) {
-    text.commands.push_back(command_text(*command, text.name + " "));
-  }
-  return text;
-}
-
 void collect(const CommandText& command, std::vector<const CommandText*>& found) {
   for (const CommandText& below : command.commands) {
     found.push_back(&below);
@@ -146,8 +132,23 @@ std::string CommandText::usage() const {
   return text;
 }
 
+std::string path_of(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : path_of(*parent) + " " + app.get_name();
+}
+
 CommandText command_text(const CLI::App& app) {
-  return command_text(app, "");
+  CommandText text;
+  text.name = path_of(app);
+  text.doc = app.get_description();
+  text.notes = app.get_footer();
+  for (const CLI::Option* option : app.get_options({})) {
+    (option->get_positional() ? text.arguments : text.options).push_back(option_text(*option));
+  }
+  for (const CLI::App* command : app.get_subcommands({})) {
+    text.commands.push_back(command_text(*command));
+  }
+  return text;
 }
 
 std::vector<const CommandText*> all_commands(const CommandText& root) {

@@ -47,6 +47,9 @@ struct NoteBlock {
   std::vector<std::string> lines;  ///< of a paragraph: one
 };
 
+/// "effnetv2 data synth".
+std::string path_of(const CLI::App& app);
+
 /// The parsed app, its commands and theirs.
 CommandText command_text(const CLI::App& app);
 

@@ -11,8 +11,10 @@
 #include "effnetv2/core/version.h"
 #include "effnetv2/run/environment.h"
 
+#include "command_text.h"
 #include "commands.h"
 #include "failure.h"
+#include "manual.h"
 #include "usage.h"
 
 namespace {
@@ -35,6 +37,10 @@ void flush_stdout() {
 
 int parse_and_run(const std::vector<std::string>& args) {
   CLI::App app("Train and study EfficientNetV2 from JSON configs.", "effnetv2");
+  // the commands inherit it
+  app.formatter_fn([](const CLI::App* command, std::string, CLI::AppFormatMode) {
+    return cli::help_text(cli::command_text(*command));
+  });
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", versions)->description("versions of the program and of what it is built on");
   app.require_subcommand(0, 1);

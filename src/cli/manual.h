@@ -8,6 +8,9 @@ namespace effnetv2::cli {
 
 // Texts about the command line that are drawn from the parser itself, so that none of them can be behind it.
 
+/// What --help prints. CLI11's own differs from version to version.
+std::string help_text(const CommandText& command);
+
 /// The manual page, for man(1).
 std::string man_page(const CommandText& program);
 

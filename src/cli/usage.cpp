@@ -8,6 +8,8 @@
 
 #include "effnetv2/core/text.h"
 
+#include "command_text.h"
+
 namespace effnetv2::cli {
 namespace {
 
@@ -62,11 +64,6 @@ std::vector<std::string> names_of(const std::vector<const CLI::App*>& verbs) {
     names.push_back(verb->get_name());
   }
   return names;
-}
-
-std::string path_of(const CLI::App& app) {
-  const CLI::App* parent = app.get_parent();
-  return parent == nullptr ? app.get_name() : path_of(*parent) + " " + app.get_name();
 }
 
 struct Finding {

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/ops/cuda_depthwise.h"
+#include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/ops/depthwise.h"
 
 namespace effnetv2 {
@@ -15,6 +17,13 @@ bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
          x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
          c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
+}
+
+bool has_cuda_kernels(const at::Tensor& x, const at::Tensor& weight) {
+  return cuda_kernels_built() && has_cpu_kernels() && x.is_cuda() && weight.device() == x.device() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
+         x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
+         c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCUDA);
 }
 
 /// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
@@ -33,16 +42,20 @@ bool worth_our_own(const at::Tensor& x, const at::Tensor& weight) {
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                   std::int64_t padding, std::int64_t groups, PackedFilter* packed) {
+  const bool depthwise = groups > 1 && groups == x.size(1) && groups == weight.size(0) &&
+                         weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
+  if (depthwise && has_cuda_kernels(x, weight)) {
+    return cuda::depthwise_conv2d(x, weight, bias, stride, padding);
+  }
   if (has_kernels(x, weight)) {
-    const bool square_and_odd = weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
-    if (groups > 1 && groups == x.size(1) && groups == weight.size(0) && square_and_odd && !bias.defined()) {
+    if (depthwise && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
     }
     if (groups == 1 && worth_our_own(x, weight)) {
       return dense_conv2d(x, weight, bias, stride, padding, packed);
     }
   }
-  if (x.device().is_cpu() && x.scalar_type() == at::kBFloat16) {
+  if (x.scalar_type() == at::kBFloat16) {
     const at::Tensor offset = bias.defined() ? bias.to(at::kBFloat16) : bias;
     return at::conv2d(x, weight.to(at::kBFloat16), offset, {stride, stride}, {padding, padding}, {1, 1}, groups);
   }

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "effnetv2/ops/cuda_norm_act.h"
+
 #include "norm_rows.h"
 #include "record.h"
 
@@ -110,9 +112,14 @@ namespace {
 
 at::Tensor any_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                         bool training, bool in_place) {
-  if (!has_norm_kernels(x, norm) || (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
+  const bool on_card = has_cpu_kernels() && cuda::has_norm_kernels(x, norm);
+  if (!(on_card || has_norm_kernels(x, norm)) ||
+      (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
       (!training && wants_gradient({x, norm.weight, norm.bias, residual.x}))) {
     return reference_norm_act(x, norm, activation, residual, training);
+  }
+  if (on_card) {
+    return cuda::norm_act(x, norm, activation, residual, training, in_place);
   }
   TORCH_CHECK(!residual.keep.defined() || residual.x.defined(), "norm_act: keep without a residual");
   const at::Tensor map = channels_last(x);

@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/ops/cuda_norm_act.h"
 #include "effnetv2/ops/dense.h"
 #include "effnetv2/ops/norm_act.h"
 
@@ -181,10 +182,14 @@ namespace {
 
 at::Tensor any_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training,
                                bool in_place) {
-  if (!has_norm_kernels(x, norm) ||
+  const bool on_card = has_cpu_kernels() && cuda::has_norm_kernels(x, norm);
+  if (!(on_card || has_norm_kernels(x, norm)) ||
       (!training && wants_gradient({x, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
                                     excite.excite_weight, excite.excite_bias}))) {
     return reference_norm_act_excite(x, norm, excite, training);
+  }
+  if (on_card) {
+    return cuda::norm_act_excite(x, norm, excite, training, in_place);
   }
   const at::Tensor map = channels_last(x);
   if (training) {

@@ -23,6 +23,30 @@ bool has_kernel(const at::Tensor& average, const at::Tensor& value) {
 
 }  // namespace
 
+void move_averages(std::span<const Averaged> averages, double weight) {
+  const torch::NoGradGuard no_grad;
+  struct Stretch {
+    float* average;
+    const float* value;
+  };
+  std::vector<Stretch> stretches;
+  std::vector<std::int64_t> sizes;
+  for (const auto& [average, value] : averages) {
+    if (!average.is_floating_point()) {
+      average.copy_(value);
+    } else if (has_kernel(average, value)) {
+      stretches.push_back({average.data_ptr<float>(), value.data_ptr<float>()});
+      sizes.push_back(average.numel());
+    } else {
+      reference_lerp(average, value, weight);
+    }
+  }
+  const auto lerp = optimizer_kernels(cpu_level()).lerp;
+  parallel_slices(sizes, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+    lerp(stretches[i].average + begin, stretches[i].value + begin, weight, end - begin);
+  });
+}
+
 Ema::Ema(const EmaConfig& config, const torch::nn::Module& module) : config_(config) {
   const torch::NoGradGuard no_grad;
   for (const auto& [name, value] : state_dict(module)) {
@@ -30,33 +54,19 @@ Ema::Ema(const EmaConfig& config, const torch::nn::Module& module) : config_(con
   }
 }
 
-void Ema::update(const torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
+double Ema::next_weight() {
   const auto t = static_cast<double>(updates_++);
-  const double decay = config_.warmup ? std::min(config_.decay.value(), (1.0 + t) / (10.0 + t)) : config_.decay.value();
+  return 1.0 - (config_.warmup ? std::min(config_.decay.value(), (1.0 + t) / (10.0 + t)) : config_.decay.value());
+}
+
+std::vector<Averaged> Ema::follows(const torch::nn::Module& module) const {
   const NamedTensors values = state_dict(module);
-  struct Stretch {
-    float* average;
-    const float* value;
-  };
-  std::vector<Stretch> stretches;
-  std::vector<std::int64_t> sizes;
+  std::vector<Averaged> pairs;
+  pairs.reserve(average_.size());
   for (std::size_t i = 0; i < average_.size(); ++i) {
-    const at::Tensor& average = average_[i].second;
-    const at::Tensor& value = values.at(i).second;
-    if (!average.is_floating_point()) {
-      average.copy_(value);
-    } else if (has_kernel(average, value)) {
-      stretches.push_back({average.data_ptr<float>(), value.data_ptr<float>()});
-      sizes.push_back(average.numel());
-    } else {
-      reference_lerp(average, value, 1.0 - decay);
-    }
+    pairs.push_back({average_[i].second, values.at(i).second});
   }
-  const auto lerp = optimizer_kernels(cpu_level()).lerp;
-  parallel_slices(sizes, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
-    lerp(stretches[i].average + begin, stretches[i].value + begin, 1.0 - decay, end - begin);
-  });
+  return pairs;
 }
 
 void Ema::load_state(const NamedTensors& state, std::int64_t updates) {

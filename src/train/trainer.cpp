@@ -244,14 +244,9 @@ struct Trainer::Impl {
         }
       }
     }
-    if (config.train.grad_clip_norm) {
-      optimizer.clip_grad_norm(*config.train.grad_clip_norm);
-    }
-    optimizer.step(rate_at((batch - 1) / config.train.accumulate));
+    optimizer.prepare(rate_at((batch - 1) / config.train.accumulate), ema ? ema->next_weight() : 0.0);
+    optimizer.launch(config.train.grad_clip_norm, ema ? ema->follows(*network) : std::vector<Averaged>());
     optimizer.zero_grad();
-    if (ema) {
-      ema->update(*network);
-    }
     group_images = 0;
   }
 

@@ -24,7 +24,7 @@ for title in NAME SYNOPSIS DESCRIPTION OPTIONS COMMANDS "EXIT STATUS" FILES ENVI
   grep -qE "^(\.SH )?$title\$" "$temp/page.txt" || fail "the manual page has no section $title"
 done
 
-# Names under a heading of a help text, such as Subcommands.
+# Names under a heading of a help text, such as Commands.
 listed() { sed -n "/^$1:/,/^\$/s/^  \([^ ]*\).*/\1/p" "$output"; }
 
 # compare VERB...: every option and argument that its help names, and every verb below it, is in both documents
@@ -32,14 +32,14 @@ commands=0
 compare() {
   local option verb below
   expect_exit 0 "$program" "$@" --help
-  mapfile -t options < <(sed -n '/^Options:/,/^$/p' "$output" | grep -oE '^ +-[^ ]+' | tr ',' '\n' | tr -d ' ')
+  mapfile -t options < <(sed -n '/^Options:/,/^$/p' "$output" | grep -oE '^ +(-., )?--[^ ]+' | tr ',' '\n' | tr -d ' ')
   ((${#options[@]} >= 2)) || fail "the help of '$*' names no options"
-  mapfile -t below < <(listed Subcommands)
+  mapfile -t below < <(listed Commands)
   if ((${#below[@]} == 0)); then
     commands=$((commands + 1))
     expect_contains docs/cli.md "## $*"
     expect_contains "$temp/page.txt" "effnetv2 $* [OPTIONS]"
-    for option in "${options[@]}" $(listed Positionals); do
+    for option in "${options[@]}" $(listed Arguments); do
       for document in docs/cli.md "$temp/page.txt"; do
         expect_contains "$document" "$option"
       done

@@ -22,7 +22,8 @@ expect_same "$temp/first/share/effnetv2/config.schema.json" docs/config.schema.j
 # the same bytes by way of DESTDIR: nothing holds the prefix
 expect_exit 0 env DESTDIR="$temp/staged" cmake --install "$build" --prefix /opt/effnetv2
 expect_exit 0 diff -r "$temp/first" "$temp/staged/opt/effnetv2"
-if grep -rlF -e "$temp" -e "$repo/" "$temp/first/lib/cmake" "$temp/first/share"; then
+# no letter before it: a build that lies in /effnetv2 is not meant by share/effnetv2/
+if grep -rlE "(^|[^[:alnum:]_.}-])($temp|$repo)/" "$temp/first/lib/cmake" "$temp/first/share"; then
   fail "the files above name a path of the build"
 fi
 
@@ -64,7 +65,12 @@ for folder in $(cached CMAKE_PREFIX_PATH | tr ';' ' '); do
   cmake_prefixes+=";$folder"
 done
 printf '#include <%s>\n' "${headers[@]}" >"$temp/all.h"
-expect_exit 0 cmake -S "$repo/tests/consumer" -B "$temp/consumer" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+libtorch=()  # as its user would name it too
+for name in Torch_DIR CMAKE_CUDA_COMPILER CMAKE_CUDA_ARCHITECTURES CUDA_TOOLKIT_ROOT_DIR; do
+  value=$(cached "$name")
+  [[ -z $value ]] || libtorch+=("-D$name=$value")
+done
+expect_exit 0 cmake -S "$repo/tests/consumer" -B "$temp/consumer" -G Ninja "${libtorch[@]}" -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_PREFIX_PATH="$cmake_prefixes" -DCMAKE_CXX_FLAGS="$flags" -DFORWARD_OPTIONS="-include;$temp/all.h"
 expect_exit 0 cmake --build "$temp/consumer" --parallel 2
 expect_exit 0 "$temp/consumer/keys" "$prefix/share/effnetv2/configs/quickstart.json"

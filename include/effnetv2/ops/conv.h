@@ -9,7 +9,7 @@
 namespace effnetv2 {
 
 /// 2-D convolution, differentiable, with the fastest implementation there is for the shape and device.
-/// \param x       [N, C, H, W]; on the CPU bfloat16 also beside a float32 weight, which then gets a float32 gradient
+/// \param x       [N, C, H, W]; bfloat16 also beside a float32 weight, which then gets a float32 gradient
 /// \param weight  [O, C / groups, k, k]
 /// \param bias    [O], or undefined for none
 /// \param stride  both directions, at least 1

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "effnetv2/config/train_config.h"
+#include "effnetv2/train/ema.h"
 #include "effnetv2/weights/safetensors.h"
 
 namespace torch::nn {
@@ -16,6 +20,10 @@ class Module;
 }
 
 namespace effnetv2 {
+
+class FusedOptimizer;
+struct UpdateRule;
+enum class UpdateKind;
 
 /// One parameter with its name and how the config treats it.
 struct OptimizedParameter {
@@ -29,18 +37,38 @@ struct OptimizedParameter {
 /// weights, all biases) do not decay.
 std::vector<OptimizedParameter> optimized_parameters(const torch::nn::Module& module, const OptimizerConfig& config);
 
+/// Makes what takes the steps on a card, as cuda::fused_optimizer.
+using MakeFusedOptimizer =
+    std::function<std::unique_ptr<FusedOptimizer>(UpdateKind, const UpdateRule&, std::size_t, at::Device)>;
+
 /// Adam, AdamW, SGD (no dampening) and RMSprop (not centred) with torch.optim's formulas, one pass over memory each on
 /// the CPU, whatever the thread count with the same result. weight_decay: AdamW's is decoupled, the others add it to
 /// the gradient. State has names, so that it is saved, checked and restored by name, and the strides of its parameter.
 class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, std::vector<OptimizedParameter> parameters);
+  /// With steps of that kind, whatever the device.
+  Optimizer(const OptimizerConfig& config, std::vector<OptimizedParameter> parameters,
+            const MakeFusedOptimizer& make_fused);
   ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update at learning rate `lr` (times lr_scale); parameters without a gradient are left alone.
   void step(double lr);
+
+  // The same in two parts, for a CUDA graph: what is done on the host, and what is recorded and replayed.
+
+  /// Counts a step of every parameter that requires a gradient and sends its numbers to where launch() reads them.
+  /// average_weight: Ema::next_weight(), 0 to 1.
+  void prepare(double lr, double average_weight = 0.0);
+  /// The update that was prepared, and after it that of `averages`. Gradients count as clip_grad_norm(max_norm) would
+  /// leave them, though on a card they keep their values. On a card nothing waits, and all of it is one pass over
+  /// memory. Throws c10::Error if a parameter that was prepared has no gradient.
+  void launch(std::optional<double> max_norm = std::nullopt, std::span<const Averaged> averages = {});
+  /// Frees what launch() left for CUDA graphs to read; for when they are gone.
+  void forget_captured();
+
   /// Drops every gradient (set to undefined).
   void zero_grad();
   /// L2 norm over all gradients (float64 accumulation in an order that the thread count does not change). If it is
