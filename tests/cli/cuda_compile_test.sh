@@ -15,11 +15,11 @@ done
 
 # compile FILE ARCHITECTURE: warnings are errors
 compile() {
-  "$nvcc" -std=c++17 --Werror all-warnings -arch="sm_$2" -cubin -o "$temp/$(basename "$1")-$2.cubin" "$1" ||
+  "$nvcc" -std=c++17 --Werror all-warnings -arch="sm_$2" -I "$repo/include" -cubin -o "$temp/$(basename "$1")-$2.cubin" "$1" ||
     fail "$1 for sm_$2"
 }
 export -f compile fail
-export nvcc temp last_command
+export nvcc temp repo last_command
 shopt -s nullglob
 kernels=("$repo"/src/ops/cuda/*.cu)
 ((${#kernels[@]} > 0)) || fail "there are no kernels"
