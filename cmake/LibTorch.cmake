@@ -5,10 +5,11 @@
 if(EFFNETV2_CUDA)
   enable_language(CUDA)
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the one that LibTorch uses
-  # LibTorch's package wants the card architectures under a name and form of its own (90 is 9.0 there), and warns that
+  # LibTorch's package wants the card architectures under a name and form of its own (90 is 9.0+PTX there, 90-real 9.0), and warns that
   # it ignores CMake's. Given none it looks for a card, which a build machine need not have.
   if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
-    list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "([0-9]+)([0-9])" "\\1.\\2" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
+    list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^([0-9]+)([0-9])$" "\\1.\\2+PTX" OUTPUT_VARIABLE TORCH_CUDA_ARCH_LIST)
+    list(TRANSFORM TORCH_CUDA_ARCH_LIST REPLACE "^([0-9]+)([0-9])-real$" "\\1.\\2")
   endif()
 endif()
 # LibTorch's package searches Caffe2's, which it is one with, and its own libraries by name; a wheel's must come before those

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Checks this project on a machine with an NVIDIA card in one go, within ten minutes: builds the cuda preset for that
-# card, runs all tests there, trains the quickstart on the card, times training beside torchvision's network and writes
-# docs/results/gpu.json and gpu.md (and gpu-tests.log if a test fails).
+# card, runs all tests there, trains the quickstart on the card, times training and inference beside torchvision's network
+# and writes docs/results/gpu.json, gpu.md and gpu-details.json (and gpu-tests.log if a test fails).
 #
-#   scripts/gpu_check.sh [--program FILE] [--rows 32x128,...] [--minutes 9] [--no-tests] [--revision TEXT]
+#   scripts/gpu_check.sh [--program FILE] [--rows train:32x128,...] [--minutes 9] [--no-tests] [--revision TEXT]
 #                        [-o docs/results/gpu]
 #
 # Needs the driver, CUDA's compiler, CMake, Ninja and a python3 with PyTorch and torchvision, whose LibTorch is built
 # against. Other C++ packages come from the system or from .deps/ (a prefix, or the one archive in it, which is unpacked).
-# --program takes a program that is built already: its build folder's tests are run if there are any.
+# --program takes a program that was built before, elsewhere too, against the same wheel: the test programs beside it are
+# run. Whatever fails or lacks time, what was measured is written.
 # --revision is what the results name where git cannot be asked.
 # Without a card it says so, writes nothing and exits 6.
 set -euo pipefail
@@ -16,7 +17,7 @@ set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$repo/build/cuda
 program=
-rows=32x128,128x128,384x64
+rows=train:32x128,train:128x128,train:384x128,infer:384x128
 minutes=9
 tests=1
 revision=
@@ -31,7 +32,7 @@ stop() {
 while (($# > 0)); do
   case $1 in
     -h | --help)
-      sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     --no-tests) tests= ;;
@@ -62,12 +63,6 @@ card=$(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader 2>/dev/null
 architecture=${card##*, }
 architecture=${architecture/./}
 say "${card%%, *}, architecture $architecture"
-
-no_cli=()
-if ! command -v jq >/dev/null || ! command -v git >/dev/null; then
-  say "jq or git is missing here: the tests of the command line, which use them, are left out"
-  no_cli=(--label-exclude cli)
-fi
 
 torch=$(python3 -c 'import torch, torchvision; print(torch.utils.cmake_prefix_path)') ||
   stop 6 "python3 lacks PyTorch or torchvision"
@@ -118,34 +113,30 @@ else
   run "building with $(nproc) jobs" cmake --build "$build" --parallel "$(nproc)"
   program=$build/effnetv2
 fi
-"$program" --version >&2
+"$program" --version >&2 || stop 6 "the program does not run here"
+
+# The peers are compiled while the tests run, which hardly use the processors' other half; the timings find them in the cache.
+export TORCHINDUCTOR_CACHE_DIR=$work/inductor TRITON_CACHE_DIR=$work/triton
+compiling=
+compile_peers() {
+  TORCHINDUCTOR_COMPILE_THREADS=$(($(nproc) / 8 + 1)) timeout "$(left 240)" python3 scripts/gpu_peers.py --fill-cache \
+    --program "$program" --rows "$rows" --seconds "$(left 250)" >"$work/compile.log" 2>&1
+}
+if [[ -n $tests ]]; then
+  compile_peers &
+  compiling=$!
+fi
 
 results=()
 failed=0
 
-# What is kept for the steps that follow: for the training 60 s, for the timings 150.
-if [[ -n $tests && -f $build/CTestTestfile.cmake ]]; then
+# What is kept for the steps that follow: for the training 60 s, for the timings 300.
+if [[ -n $tests ]]; then
   say "running all tests"
-  # each test has LibTorch with CUDA to load and takes memory on the card
-  timeout "$(left 210)" ctest --test-dir "$build" --parallel "$(($(nproc) / 2 + 1))" \
-    "${no_cli[@]}" --no-tests=error --output-on-failure --output-junit "$work/tests.xml" >"$work/tests.log" 2>&1 || failed=1
-  if ((failed > 0)); then
-    tail -n 60 "$work/tests.log" >&2
-    mkdir -p "$(dirname "$out")"
-    cp "$work/tests.log" "$out-tests.log"
-  fi
-  if [[ -f $work/tests.xml ]]; then
-    python3 - "$work/tests.xml" >"$work/tests.json" <<'PYTHON'
-import json, sys, xml.etree.ElementTree as xml
-
-cases = xml.parse(sys.argv[1]).getroot().findall("testcase")
-names = lambda status: [case.get("name") for case in cases if case.get("status") == status]
-skipped = [case.get("name") for case in cases if case.find("skipped") is not None]
-failures = names("fail")
-json.dump({"passed": len(cases) - len(failures) - len(skipped), "failed": len(failures), "skipped": len(skipped),
-           "failures": failures, "skips": skipped, "seconds": round(sum(float(case.get("time", 0)) for case in cases), 1)},
-          sys.stdout)
-PYTHON
+  seconds=$(left 360)
+  timeout "$((seconds + 10))" python3 scripts/gpu_tests.py --build "$build" --seconds "$seconds" --log "$out-tests.log" \
+    >"$work/tests.json" || failed=1
+  if [[ -s $work/tests.json ]]; then
     results+=(--tests "$work/tests.json")
     say "tests: $(cat "$work/tests.json")"
   else
@@ -154,17 +145,22 @@ PYTHON
 fi
 
 say "training on the card"
-timeout "$(left 150)" python3 scripts/gpu_train.py --program "$program" >"$work/training.json" || failed=1
+timeout "$(left 300)" python3 scripts/gpu_train.py --program "$program" >"$work/training.json" || failed=1
 if [[ -s $work/training.json ]]; then
   results+=(--training "$work/training.json")
   say "training: $(cat "$work/training.json")"
 else
   say "the training failed or did not end in time"
 fi
+if [[ -n $compiling ]]; then
+  wait "$compiling" || say "not all peers were compiled in time"
+  cat "$work/compile.log" >&2
+fi
 
 say "timing"
 [[ -z $revision ]] || results+=(--revision "$revision")
-timeout "$(left)" python3 scripts/gpu_peers.py --program "$program" --rows "$rows" --seconds "$(left 20)" \
-  --out "$out" "${results[@]}" || stop 1 "the timings failed or did not end in time"
+timeout "$(left)" python3 scripts/gpu_peers.py --program "$program" --rows "$rows" --seconds "$(left 30)" \
+  --out "$out" "${results[@]}" || failed=1
+[[ -s $out.json ]] || stop 1 "the timings failed before anything was measured"
 say "$out.json and $out.md are written"
 exit "$failed"

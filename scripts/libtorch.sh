@@ -107,11 +107,11 @@ nvcc_of() {
   echo "$toolkit/bin/nvcc"
 }
 
-# Compute capabilities for CMake, 90 for 9.0: those of the cards here, else of the preset.
+# Compute capabilities for CMake, 90 for 9.0: those of the cards here, else of the preset, which brings PTX for newer cards.
 architectures() {
   local found
   found=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -un | paste -sd ';') || true
-  echo "${found:-80;86;90}"
+  echo "${found:-80-real;86-real;90}"
 }
 
 prepare_pip() {

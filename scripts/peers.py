@@ -75,10 +75,27 @@ class Torchvision:
         self.bf16 = precision == "bf16"
         memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.module = torchvision.models.efficientnet_v2_s(num_classes=CLASSES).to(self.device, memory_format=memory_format)
-        self.network = torch.compile(self.module, dynamic=False) if compiled else self.module
+        # True or a mode of torch.compile
+        mode = {"mode": compiled} if isinstance(compiled, str) else {}
+        self.network = torch.compile(self.module, dynamic=False, **mode) if compiled else self.module
         self.images = torch.randn(batch_size, 3, image_size, image_size, device=self.device).contiguous(
             memory_format=memory_format
         )
+
+
+    def times(self, steps, warmup):
+        """Milliseconds of each of `steps` steps after `warmup` others."""
+        if self.device.type == "cpu":
+            return timed(self.step, steps, warmup)
+        for _ in range(warmup):
+            self.step()
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(steps + 1)]
+        marks[0].record()
+        for mark in marks[1:]:
+            self.step()
+            mark.record()
+        torch.cuda.synchronize()
+        return [a.elapsed_time(b) for a, b in zip(marks, marks[1:])]
 
 
 class TorchvisionInference(Torchvision):
@@ -91,9 +108,6 @@ class TorchvisionInference(Torchvision):
     def step(self):
         with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             self.network(self.images)
-
-    def times(self, steps, warmup):
-        return timed(self.step, steps, warmup)
 
 
 class TorchvisionLoader:
@@ -141,23 +155,6 @@ class TorchvisionTraining(Torchvision):
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-
-    def times(self, steps, warmup):
-        """Milliseconds of each of `steps` steps after `warmup` others."""
-        if self.device.type == "cpu":
-            return timed(self.step, steps, warmup)
-        for _ in range(warmup):
-            self.step()
-        return self._times_on_card(steps)
-
-    def _times_on_card(self, steps):
-        marks = [torch.cuda.Event(enable_timing=True) for _ in range(steps + 1)]
-        marks[0].record()
-        for mark in marks[1:]:
-            self.step()
-            mark.record()
-        torch.cuda.synchronize()
-        return [a.elapsed_time(b) for a, b in zip(marks, marks[1:])]
 
 
 def machine():

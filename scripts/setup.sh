@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the build needs and is not there yet: Debian's own packages. Only --python and --libtorch pip fetch from elsewhere.
+# Installs what the build needs and is not there yet: Debian's own packages. Only --python, --nvcc and --libtorch pip fetch from elsewhere.
 #
 #   scripts/setup.sh            to build, train and test
 #   scripts/setup.sh --lint     also the style checkers that scripts/lint.sh runs
 #   scripts/setup.sh --browser  also Chromium, in which the tests open reports and scripts/report_png.sh draws them
 #   scripts/setup.sh --python   also build/python, an environment for the tests that ask Python's packages and for
 #                               examples/: Debian's torch, torchvision and pandas, and a few packages from PyPI
+#   scripts/setup.sh --nvcc     also CUDA's compiler, from PyPI into build/nvcc where none is installed, for the test that compiles
+#                               the kernels
 #   scripts/setup.sh --dev      all these, and clang-tidy for --preset tidy
 #   scripts/setup.sh --libtorch auto|debian|pip|DIR
 #                               which LibTorch to build with (scripts/libtorch.sh); remembered for later calls, first auto
@@ -26,11 +28,12 @@ browser_packages=(chromium)
 python_packages=(python3-venv python3-torchvision python3-pandas)
 dev_packages=(clang-tidy libomp-dev)
 with_python=
+with_nvcc=
 
 say() { echo "setup: $*" >&2; }
 
 usage() {
-  sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 libtorch=
@@ -43,22 +46,25 @@ while (($# > 0)); do
     --lint) packages+=("${lint_packages[@]}") ;;
     --browser) packages+=("${browser_packages[@]}") ;;
     --python) with_python=yes ;;
+    --nvcc) with_nvcc=yes ;;
     --dev)
       packages+=("${lint_packages[@]}" "${browser_packages[@]}" "${dev_packages[@]}")
       with_python=yes
+      with_nvcc=yes
       ;;
     -h | --help)
       usage
       exit 0
       ;;
     *)
-      say "unknown option $1 (there are --lint, --browser, --python, --dev, --libtorch and --help)"
+      say "unknown option $1 (there are --lint, --browser, --python, --nvcc, --dev, --libtorch and --help)"
       exit 2
       ;;
   esac
   shift
 done
 [[ -z $with_python ]] || packages+=("${python_packages[@]}")
+[[ -z $with_nvcc ]] || packages+=(python3-venv)
 
 if [[ -n ${EFFNETV2_SKIP_SETUP:-} ]]; then
   say "skipped, as EFFNETV2_SKIP_SETUP asks"
@@ -118,6 +124,36 @@ install_python() {
   echo "$wanted" >"$folder/requirements.txt"
 }
 
+# CUDA's compiler alone: no card, no LibTorch with CUDA.
+install_nvcc() {
+  [[ -n $with_nvcc ]] || return 0
+  local folder=$repo/build/nvcc version=13.0 place part wheels=()
+  for place in "$(command -v nvcc || true)" /usr/local/cuda*/bin/nvcc "$folder"/lib/python3*/site-packages/nvidia/cu*/bin/nvcc; do
+    if [[ -x $place ]]; then
+      say "CUDA's compiler is there: $place"
+      return
+    fi
+  done
+  say "installing CUDA's compiler $version from PyPI into build/nvcc"
+  mkdir -p "$(dirname "$log")"
+  for part in cuda-nvcc cuda-crt nvvm cuda-cccl cuda-runtime; do
+    wheels+=("nvidia-$part==$version.*")
+  done
+  if ! /usr/bin/python3 -m venv "$folder" >>"$log" 2>&1 ||
+    ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${wheels[@]}" >>"$log" 2>&1; then
+    tail -n 3 "$log" >&2
+    say "CUDA's compiler was not installed: is there no network, or no way to PyPI? Only the test that compiles CUDA's kernels is affected"
+    return 6
+  fi
+}
+
+install_extras() {
+  local code=0
+  (install_python) || code=$?
+  install_nvcc || code=$?
+  return "$code"
+}
+
 missing=()
 for package in "${packages[@]}"; do
   is_installed "$package" || missing+=("$package")
@@ -126,7 +162,7 @@ if ((${#missing[@]} == 0)); then
   check_blas
   "$repo/scripts/libtorch.sh" prepare "$libtorch"
   say "all ${#packages[@]} packages are there"
-  install_python
+  install_extras
   exit 0
 fi
 
@@ -155,4 +191,4 @@ fi
 check_blas
 "$repo/scripts/libtorch.sh" prepare "$libtorch"
 say "installed ${#missing[@]} packages in $SECONDS s"
-install_python
+install_extras

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <string>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -22,6 +23,7 @@ struct Options {
   std::string mode = "train";
   BenchRequest request;
   bool json = false;
+  bool paced = false;
   CommonOptions common;
 };
 
@@ -61,12 +63,23 @@ int run(const Options& options) {
   request.mode = options.mode == "infer"  ? BenchMode::infer
                  : options.mode == "data" ? BenchMode::data
                                           : BenchMode::train;
+  if (options.paced) {
+    request.another_round = [](const BenchResult& round) {
+      std::cout << to_json(round).dump() << std::endl;
+      std::string line;
+      return static_cast<bool>(std::getline(std::cin, line));
+    };
+  }
   const auto log = options.common.make_log();
   ProgressBar bar(*log, "timing", "steps", !options.common.quiet);
   const BenchResult result = run_bench(
       request, [&](std::int64_t done, std::int64_t total) { bar.update(done, total); }, log);
   bar.finish();
-  if (options.json) {
+  if (options.paced) {
+    if (request.profile) {
+      std::cout << to_json(result).dump() << "\n";
+    }
+  } else if (options.json) {
     std::cout << to_json(result).dump(2) << "\n";
   } else {
     print_result(result);
@@ -86,7 +99,10 @@ void add_bench(CLI::App& app, Run& run_verb) {
   verb->add_option("--steps", options->request.steps, "steps that are timed")->capture_default_str();
   verb->add_option("--warmup", options->request.warmup, "steps before them")->capture_default_str();
   verb->add_flag("--profile", options->request.profile,
-                 "also: where the time of a step goes, beside what the machine reaches; on a CPU");
+                 "also: where the time of a step goes, beside what the machine reaches");
+  verb->add_flag(
+      "--paced", options->paced,
+      "JSON, a line for each round of --steps; one more for each line on stdin; at its end the profile, if asked for");
   add_sets(*verb, options->sets);
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_common(*verb, options->common);

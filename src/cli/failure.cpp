@@ -2,13 +2,13 @@
 
 #include <array>
 #include <filesystem>
-#include <new>
 #include <string_view>
 #include <system_error>
 
 #include <c10/util/Exception.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/run/out_of_memory.h"
 
 namespace effnetv2::cli {
 namespace {
@@ -28,7 +28,7 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
-Failure out_of_memory(const std::string& what) {
+Failure no_memory(const std::string& what) {
   return {kEnvironment, "out of memory: " + what +
                             "\na smaller train.batch_size (with train.accumulate) or data.image_size needs less"};
 }
@@ -39,15 +39,10 @@ Failure bug(const std::string& what) {
 
 /// LibTorch has few exception types of its own, so the kind is read from the words.
 Failure describe_torch(const c10::Error& error) {
-  static constexpr std::array<std::string_view, 4> memory{"out of memory", "can't allocate memory", "not enough memory",
-                                                          "CUBLAS_STATUS_ALLOC_FAILED"};
   static constexpr std::array<std::string_view, 6> device{
       "No CUDA GPUs are available", "NVIDIA driver", "CUDA driver", "no kernel image",
       "invalid device ordinal",     "without CUDA"};
   const std::string what = first_line(error.what_without_backtrace());
-  if (contains_any(what, memory)) {
-    return out_of_memory(what);
-  }
   if (contains_any(what, device)) {
     return {kEnvironment, what + "; --device cpu runs without a card"};
   }
@@ -62,14 +57,15 @@ Failure describe_path_error(const std::filesystem::filesystem_error& error) {
 }  // namespace
 
 Failure describe_failure(const std::exception_ptr& thrown) {
+  if (const std::string what = out_of_memory(thrown); !what.empty()) {
+    return no_memory(what);
+  }
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& e) {
     return {e.exit_code(), e.what()};
   } catch (const c10::Error& e) {
     return describe_torch(e);
-  } catch (const std::bad_alloc&) {
-    return out_of_memory("the system has no more to give");
   } catch (const std::filesystem::filesystem_error& e) {
     return describe_path_error(e);
   } catch (const std::system_error& e) {

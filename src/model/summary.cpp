@@ -118,4 +118,13 @@ std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_
   return summary.parameters * copies * 4 + summary.activations * batch_size * activation_bytes;
 }
 
+std::int64_t largest_batch_within(double memory, const Summary& summary, int optimizer_slots, bool ema,
+                                  int activation_bytes) {
+  const auto bytes = [&](std::int64_t batch) {
+    return static_cast<double>(estimate_training_bytes(summary, batch, optimizer_slots, ema, activation_bytes));
+  };
+  const double room = 0.9 * memory - bytes(0);
+  return room <= 0.0 ? 0 : static_cast<std::int64_t>(room / (bytes(1) - bytes(0)));
+}
+
 }  // namespace effnetv2

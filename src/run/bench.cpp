@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -16,12 +17,13 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/rng.h"
 #include "effnetv2/ops/cuda_device.h"
+#include "effnetv2/ops/step_graph.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/network.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/input.h"
-#include "effnetv2/train/metrics.h"
 #include "effnetv2/train/optimizer.h"
+#include "effnetv2/train/train_step.h"
 
 namespace effnetv2 {
 namespace {
@@ -56,48 +58,6 @@ Batch random_batch(std::int64_t size, std::int64_t image_size, std::int64_t num_
   return batch;
 }
 
-/// What the timing of one mode gives.
-struct Timing {
-  std::vector<double> milliseconds;
-  std::vector<OperationCost> operations;
-};
-
-/// Milliseconds of each timed step. On a card the steps are not waited for one by one, as in training.
-Timing time_steps(const BenchRequest& request, at::Device device, const Step& step, const ProgressFn& progress) {
-  const auto report = [&](std::int64_t done) {
-    if (progress) {
-      progress(done, request.warmup + request.steps);
-    }
-  };
-  for (std::int64_t i = 0; i < request.warmup; ++i) {
-    step(i);
-    report(i + 1);
-  }
-  if (device.is_cuda()) {
-    cuda_reset_peak(device.index());
-    CudaStopwatch watch(device.index());
-    watch.mark();
-    for (std::int64_t i = 0; i < request.steps; ++i) {
-      step(request.warmup + i);
-      watch.mark();
-    }
-    return {watch.milliseconds(), {}};
-  }
-  Timing timing;
-  for (std::int64_t i = 0; i < request.steps; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    step(request.warmup + i);
-    timing.milliseconds.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-    report(request.warmup + i + 1);
-  }
-  if (request.profile) {
-    constexpr std::int64_t kSteps = 3;
-    timing.operations = profile_operations(step, kSteps);
-  }
-  return timing;
-}
-
 /// Linear between the two nearest; sorted, not empty.
 double quantile(const std::vector<double>& sorted, double q) {
   const double position = q * static_cast<double>(sorted.size() - 1);
@@ -106,26 +66,108 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-Timing bench_train(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+/// Of one round; `images`: what its steps gave.
+BenchResult result_of(const BenchRequest& request, std::vector<double> milliseconds, std::int64_t images) {
+  const ExperimentConfig& config = request.config;
+  std::ranges::sort(milliseconds);
+  BenchResult result;
+  result.mode = request.mode;
+  result.device = request.mode == BenchMode::data ? "cpu" : config.device;
+  result.precision = std::string(name_of(config.precision));
+  result.threads = config.threads.value_or(0);
+  result.image_size = config.data.image_size;
+  result.batch_size = config.train.batch_size;
+  result.steps = request.steps;
+  result.median_ms = quantile(milliseconds, 0.5);
+  result.min_ms = milliseconds.front();
+  result.p10_ms = quantile(milliseconds, 0.1);
+  result.p90_ms = quantile(milliseconds, 0.9);
+  result.mean_ms = std::accumulate(milliseconds.begin(), milliseconds.end(), 0.0) / static_cast<double>(request.steps);
+  const double step_ms = request.mode == BenchMode::data ? result.mean_ms : result.median_ms;
+  result.images_per_second = static_cast<double>(images) / static_cast<double>(result.steps) / (step_ms / 1000.0);
+  result.peak_memory_bytes =
+      result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(at::Device(result.device).index());
+  return result;
+}
+
+/// Milliseconds of `steps` steps from `first` on. On a card they are not waited for one by one, as in training.
+std::vector<double> time_round(std::int64_t steps, std::int64_t first, at::Device device, const Step& step,
+                               const Step& report) {
+  if (device.is_cuda()) {
+    CudaStopwatch watch(device.index());
+    watch.mark();
+    for (std::int64_t i = 0; i < steps; ++i) {
+      step(first + i);
+      watch.mark();
+    }
+    return watch.milliseconds();
+  }
+  std::vector<double> milliseconds;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    step(first + i);
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    report(i + 1);
+  }
+  return milliseconds;
+}
+
+/// The last round. `images`: a count that the steps after the warm-up keep, where it is not a batch for each.
+/// plain: a step for request.profile.
+BenchResult time_steps(const BenchRequest& request, at::Device device, const Step& step, const Step& plain,
+                       const ProgressFn& progress, const std::int64_t* images = nullptr) {
+  const auto report = [&](std::int64_t done) {
+    if (progress) {
+      progress(done, request.warmup + request.steps);
+    }
+  };
+  for (std::int64_t i = 0; i < request.warmup; ++i) {
+    if (device.is_cuda() && i + 1 == request.warmup) {
+      cuda_reset_peak(device.index());  // memory of cuDNN's choice among its algorithms is no step's
+    }
+    step(i);
+    report(i + 1);
+  }
+  BenchResult result;
+  std::int64_t next = request.warmup, images_before = 0;
+  do {
+    auto milliseconds =
+        time_round(request.steps, next, device, step, [&](auto done) { report(request.warmup + done); });
+    next += request.steps;
+    const std::int64_t images_now =
+        images != nullptr ? *images : images_before + request.steps * request.config.train.batch_size;
+    result = result_of(request, std::move(milliseconds), images_now - images_before);
+    images_before = images_now;
+  } while (request.another_round && request.another_round(result));
+  if (request.profile) {
+    constexpr std::int64_t kSteps = 3;
+    result.operations = device.is_cuda()
+                            ? profile_queued_operations(plain, kSteps, card_clock(device.index()), result.median_ms)
+                            : profile_operations(plain, kSteps);
+  }
+  return result;
+}
+
+BenchResult bench_train(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
   network->train();
   Optimizer optimizer(config.train.optimizer, optimized_parameters(*network, config.train.optimizer));
   const Batch batch =
       random_batch(config.train.batch_size, config.data.image_size, *config.model.num_classes, config.seed);
-  const Input input = InputStage(config.data, device)(batch);
-  const bool bf16 = config.precision == Precision::bf16;
-  const auto step = [&](std::int64_t number) {
-    SeededNoise noise(config.seed, number);
-    const at::Tensor logits = network->forward(input.images, &noise, bf16);
-    cross_entropy(logits, input.labels, config.train.loss.label_smoothing).backward();
-    optimizer.step(config.train.optimizer.lr);
-    optimizer.zero_grad();
+  std::unique_ptr<cuda::CapturableStream> stream;
+  if (step_graphs_for(config)) {
+    stream = std::make_unique<cuda::CapturableStream>(device);
+  }
+  TrainStep recorded(config, *network, optimizer, nullptr, step_graphs_for(config));
+  TrainStep plain(config, *network, optimizer, nullptr, {});  // its operations can be told apart
+  const auto run_with = [&](TrainStep& step) {
+    return [&](std::int64_t number) { step.run(batch, number, config.train.optimizer.lr); };
   };
-  return time_steps(request, device, step, progress);
+  return time_steps(request, device, run_with(recorded), run_with(plain), progress);
 }
 
-Timing bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
+BenchResult bench_infer(const BenchRequest& request, at::Device device, const ProgressFn& progress) {
   const ExperimentConfig& config = request.config;
   const auto network = build_network(config);
   prepare_for_inference(*network);
@@ -135,12 +177,10 @@ Timing bench_infer(const BenchRequest& request, at::Device device, const Progres
   const Input input = InputStage(config.data, device)(batch);
   const bool bf16 = config.precision == Precision::bf16;
   const auto step = [&](std::int64_t) { network->forward(input.images, nullptr, bf16); };
-  return time_steps(request, device, step, progress);
+  return time_steps(request, device, step, step, progress);
 }
 
-/// `images`: how many the timed steps gave, as the last batch of an epoch can be short.
-Timing bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log,
-                  std::int64_t& images) {
+BenchResult bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log) {
   const ExperimentConfig& config = request.config;
   const Listing listing = list_configured_images(config.data);
   const SplitData train = open_split(config, listing, listing.train, "train", Transform::Mode::train, *log, {});
@@ -148,7 +188,7 @@ Timing bench_data(const BenchRequest& request, const ProgressFn& progress, const
     throw ConfigError("train.drop_last: leaves no batch of " + std::to_string(config.train.batch_size) + " from " +
                       std::to_string(listing.train.size()) + " images; use a smaller train.batch_size");
   }
-  std::int64_t epoch = 0;
+  std::int64_t epoch = 0, images = 0;  // as the last batch of an epoch can be short
   train.loader->start(epoch);
   const auto step = [&](std::int64_t number) {
     auto batch = train.loader->next();
@@ -158,7 +198,7 @@ Timing bench_data(const BenchRequest& request, const ProgressFn& progress, const
     }
     images += number < request.warmup ? 0 : batch->size;
   };
-  return time_steps(request, at::kCPU, step, progress);
+  return time_steps(request, at::kCPU, step, step, progress, &images);
 }
 
 }  // namespace
@@ -192,46 +232,17 @@ BenchResult run_bench(const BenchRequest& asked, const ProgressFn& progress, con
     config.model.num_classes = resolve_num_classes(config.model, list_configured_images(config.data));
   }
   const at::Device device(config.device);
-  if (request.profile && (request.mode == BenchMode::data || !device.is_cpu())) {
-    throw ConfigError("bench: --profile is for training and inference on the CPU; on a card use nsys profile");
+  if (request.profile && request.mode == BenchMode::data) {
+    throw ConfigError("bench: --profile is for training and inference, not for mode data");
   }
 
-  std::int64_t images = request.steps * config.train.batch_size;
-  Timing timing;
-  switch (request.mode) {
-    case BenchMode::infer:
-      timing = bench_infer(request, device, progress);
-      break;
-    case BenchMode::data:
-      images = 0;
-      timing = bench_data(request, progress, log, images);
-      break;
-    default:
-      timing = bench_train(request, device, progress);
-      break;
+  if (request.mode == BenchMode::data) {
+    return bench_data(request, progress, log);
   }
-  std::vector<double>& times = timing.milliseconds;
-  std::ranges::sort(times);
-
-  BenchResult result;
-  result.mode = request.mode;
-  result.device = request.mode == BenchMode::data ? "cpu" : config.device;
-  result.precision = std::string(name_of(config.precision));
-  result.threads = config.threads.value_or(0);
-  result.image_size = config.data.image_size;
-  result.batch_size = config.train.batch_size;
-  result.steps = request.steps;
-  result.median_ms = quantile(times, 0.5);
-  result.min_ms = times.front();
-  result.p10_ms = quantile(times, 0.1);
-  result.p90_ms = quantile(times, 0.9);
-  result.mean_ms = std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
-  const double step_ms = request.mode == BenchMode::data ? result.mean_ms : result.median_ms;
-  result.images_per_second = static_cast<double>(images) / static_cast<double>(result.steps) / (step_ms / 1000.0);
-  result.operations = std::move(timing.operations);
-  result.peak_memory_bytes = result.device == "cpu" ? peak_resident_bytes() : cuda_peak_bytes(device.index());
+  BenchResult result = request.mode == BenchMode::infer ? bench_infer(request, device, progress)
+                                                        : bench_train(request, device, progress);
   if (request.profile) {
-    result.ceilings = measure_ceilings();
+    result.ceilings = measure_ceilings(config.device);
   }
   return result;
 }

@@ -30,10 +30,12 @@ std::string resolve_device(const std::string& device) {
     return available ? "cuda:0" : "cpu";
   }
   if (!available) {
-    throw EnvironmentError("device: \"" + device + "\" was asked for, but " +
-                           (cuda_kernels_built() ? "no CUDA device answers; check nvidia-smi and the driver"
-                                                 : "this build has no CUDA; build with the preset \"cuda\"") +
-                           ", or use device cpu");
+    throw EnvironmentError(
+        "device: \"" + device + "\" was asked for, but " +
+        (cuda_kernels_built() ? "no CUDA device answers; check nvidia-smi and the driver"
+                              : "this build has no CUDA: scripts/setup.sh --libtorch pip && scripts/build.sh makes one "
+                                "that has (docs/cuda.md)") +
+        ", or use device cpu");
   }
   const int index = device == "cuda" ? 0 : std::stoi(device.substr(5));
   const auto count = static_cast<int>(torch::cuda::device_count());

@@ -17,6 +17,7 @@
 #include "effnetv2/run/evaluation_files.h"
 #include "effnetv2/run/metrics_log.h"
 #include "effnetv2/run/network.h"
+#include "effnetv2/run/out_of_memory.h"
 #include "effnetv2/run/plan.h"
 #include "effnetv2/run/result.h"
 #include "effnetv2/run/run_directory.h"
@@ -114,6 +115,12 @@ class TrainingRun {
       reason = trainer.fit();
     } catch (const NumericError& e) {
       throw NumericError(std::string(e.what()) + "; " + last_good_);
+    } catch (const std::exception&) {
+      if (const auto what = out_of_memory(std::current_exception()); !what.empty()) {
+        throw EnvironmentError(
+            out_of_memory_advice(config_, network->architecture(), memory_of_device(config_), what, last_good_));
+      }
+      throw;
     }
     if (reason == StopReason::interrupted) {
       save();

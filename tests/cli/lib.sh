@@ -39,6 +39,14 @@ need_python() {
   done
 }
 
+# need_card PROGRAM: skips where no NVIDIA card answers or PROGRAM cannot use one.
+need_card() {
+  [[ -n $(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null) ]] || skip "no NVIDIA card answers here"
+  local cuda
+  cuda=$("$1" --version | sed -n 's/^CUDA //p')
+  [[ $cuda == [0-9]* ]] || skip "this program was built without CUDA"
+}
+
 # expect_exit CODE COMMAND...: what it wrote is then in the files $output and $errors.
 expect_exit() {
   local wanted=$1 code=0

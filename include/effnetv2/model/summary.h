@@ -35,4 +35,9 @@ bool ends_in_one_pixel(const Architecture& architecture, std::int64_t image_size
 std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
                                      int activation_bytes);
 
+/// The largest batch whose training fits into `memory` bytes by that estimate, with a tenth of them left for what it
+/// leaves out; 0 if none does.
+std::int64_t largest_batch_within(double memory, const Summary& summary, int optimizer_slots, bool ema,
+                                  int activation_bytes);
+
 }  // namespace effnetv2

@@ -20,9 +20,17 @@ inline bool has_cuda_kernels() {
 /// CUDA's runtime as 1000 * major + 10 * minor, with or without a card; 0 where the kernels were not built.
 int cuda_runtime_version() noexcept;
 
-/// The most bytes of card `device` that tensors have held at once since the start or the last reset.
+/// The most bytes of card `device` that LibTorch has held at once since the start or the last reset. What a CUDA graph
+/// keeps for its replays counts, and what lies free between tensors; what the driver takes for itself does not.
 std::int64_t cuda_peak_bytes(int device);
+/// Gives back what no tensor and no graph needs, then counts anew.
 void cuda_reset_peak(int device);
+/// All that card `device` has.
+std::int64_t cuda_memory_bytes(int device);
+
+/// Queues half a millisecond of nothing on the current stream of a card: what is queued meanwhile then runs without
+/// gaps.
+void cuda_keep_busy(int device);
 
 /// Times work queued on the current stream of a card without making it wait.
 class CudaStopwatch {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,22 +22,27 @@ enum class BenchMode {
   data,   ///< the next batch of data.root's training images from the loader; no network
 };
 
+struct BenchResult;
+
 struct BenchRequest {
   ExperimentConfig config;
   BenchMode mode = BenchMode::train;
   std::int64_t steps = 20;  ///< timed, >= 1
   std::int64_t warmup = 5;  ///< before them, >= 0
-  bool profile = false;     ///< and where the time of a few more steps goes; on a CPU, not for data
+  bool profile = false;     ///< and where the time of a few more steps goes; not for data
+  /// Told of each round of `steps` steps; one more is timed if it says so. Without it there is one round.
+  std::function<bool(const BenchResult&)> another_round;
 };
 
-/// Milliseconds per step over the timed ones.
+/// Milliseconds per step over the timed ones, of the last round.
 struct BenchResult {
   BenchMode mode = BenchMode::train;
   std::string device, precision;
   std::int64_t threads = 0, image_size = 0, batch_size = 0, steps = 0;
   double median_ms = 0.0, mean_ms = 0.0, min_ms = 0.0, p10_ms = 0.0, p90_ms = 0.0;
-  double images_per_second = 0.0;      ///< images of a step over the median; data: over the mean, as workers run ahead
-  std::int64_t peak_memory_bytes = 0;  ///< CPU: of the process since its start; CUDA: of tensors in the timed steps
+  double images_per_second = 0.0;  ///< images of a step over the median; data: over the mean, as workers run ahead
+  /// CPU: of the process since its start; CUDA: held by LibTorch in the timed steps.
+  std::int64_t peak_memory_bytes = 0;
   std::vector<OperationCost> operations;  ///< if asked for
   std::optional<Ceilings> ceilings;       ///< with them
 };

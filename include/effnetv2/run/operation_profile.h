@@ -25,11 +25,29 @@ struct Ceilings {
   double bytes_per_second = 0.0;       ///< read and written, of a large copy
 };
 
-/// Runs `step` `steps` times and says where the time of the calling thread went, the dearest first. CPU only.
+/// Runs `step` `steps` times and says where the time of the calling thread went, the dearest first. For work on the
+/// CPU.
 std::vector<OperationCost> profile_operations(const std::function<void(std::int64_t)>& step, std::int64_t steps);
 
-/// Takes about a second. CPU only.
-Ceilings measure_ceilings();
+/// Times what operations queue on a card.
+struct QueueClock {
+  std::function<void()> begin;                        ///< right before an operation queues its work
+  std::function<void()> end;                          ///< right after
+  std::function<std::vector<double>()> milliseconds;  ///< between each begin and its end
+};
+
+/// The events of card `device` as a clock. Work is held back until its operation has queued all of it, so that what is
+/// timed is the card and not the program.
+QueueClock card_clock(int device);
+
+/// Runs `step`, which must queue its operations one by one and not as a graph, `steps` times and says where the card's
+/// time went, the dearest first. Time spent in operations that an operation calls is its own. `step_ms`: of a step that
+/// is not profiled; what operations do not explain of it is "(between operations)".
+std::vector<OperationCost> profile_queued_operations(const std::function<void(std::int64_t)>& step, std::int64_t steps,
+                                                     const QueueClock& clock, double step_ms);
+
+/// Of "cpu" or "cuda:N". Takes about a second; on a card also 1.5 GB of it.
+Ceilings measure_ceilings(const std::string& device);
 
 /// {"ceilings", "operations": [{"name","calls","ms","share","gflops_per_second","gbytes_per_second",
 /// "share_of_ceiling"}]}; share_of_ceiling is the greater of arithmetic's and memory's.

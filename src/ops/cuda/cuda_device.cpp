@@ -1,6 +1,7 @@
 #include "effnetv2/ops/cuda_device.h"
 
 #include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -27,11 +28,26 @@ int cuda_runtime_version() noexcept {
 }
 
 std::int64_t cuda_peak_bytes(int device) {
-  return c10::cuda::CUDACachingAllocator::getDeviceStats(index_of(device)).allocated_bytes[kAggregate].peak;
+  return c10::cuda::CUDACachingAllocator::getDeviceStats(index_of(device)).reserved_bytes[kAggregate].peak;
 }
 
 void cuda_reset_peak(int device) {
+  const c10::cuda::CUDAGuard guard(index_of(device));
+  c10::cuda::CUDACachingAllocator::emptyCache();
   c10::cuda::CUDACachingAllocator::resetPeakStats(index_of(device));
+}
+
+std::int64_t cuda_memory_bytes(int device) {
+  const c10::cuda::CUDAGuard guard(index_of(device));
+  std::size_t unused = 0, all = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&unused, &all));
+  return static_cast<std::int64_t>(all);
+}
+
+void cuda_keep_busy(int device) {
+  constexpr std::int64_t kCycles = 1'000'000;
+  const c10::cuda::CUDAGuard guard(index_of(device));
+  at::cuda::sleep(kCycles);
 }
 
 struct CudaStopwatch::Impl {

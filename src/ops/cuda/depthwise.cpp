@@ -1,5 +1,3 @@
-#include "effnetv2/ops/cuda_depthwise.h"
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -7,6 +5,8 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include "effnetv2/ops/cuda_depthwise.h"
 
 #include "../channels_last.h"
 #include "../conv_geometry.h"

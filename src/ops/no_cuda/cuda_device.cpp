@@ -16,6 +16,12 @@ std::int64_t cuda_peak_bytes(int) {
 void cuda_reset_peak(int) {
   refuse_cuda();
 }
+std::int64_t cuda_memory_bytes(int) {
+  refuse_cuda();
+}
+void cuda_keep_busy(int) {
+  refuse_cuda();
+}
 
 struct CudaStopwatch::Impl {};
 CudaStopwatch::CudaStopwatch(int) {
