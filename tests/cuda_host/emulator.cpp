@@ -16,6 +16,7 @@
 namespace effnetv2::cuda_host {
 
 Index thread_index, block_index, block_size, grid_size;
+bool capturing = false;
 
 namespace {
 

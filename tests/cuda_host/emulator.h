@@ -23,6 +23,9 @@ struct Index {
 /// Of the fiber that runs.
 extern Index thread_index, block_index, block_size, grid_size;
 
+/// Whether bindings are told that the current stream is captured. Kernels run all the same.
+extern bool capturing;
+
 /// One call for each thread of the grid. Not reentrant; calls from several threads wait for each other. Throws
 /// std::logic_error for what a card would not finish.
 void run(Index grid, Index block, std::size_t dynamic_shared_bytes, const std::function<void()>& thread);

@@ -1,5 +1,6 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -11,7 +12,11 @@ namespace {
 class CudaGraph final : public StepGraph {
  public:
   void capture(const std::function<void()>& work) override {
-    graph_.capture_begin();
+    // what the steps before have left free is no memory of a graph's, and none is given back during a capture
+    c10::cuda::getCurrentCUDAStream().synchronize();
+    c10::cuda::CUDACachingAllocator::emptyCache();
+    // what other threads ask of the card meanwhile, as of pinned memory, is no error of this one
+    graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     try {
       work();
     } catch (...) {

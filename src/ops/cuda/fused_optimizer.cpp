@@ -1,6 +1,7 @@
 #include "effnetv2/ops/fused_optimizer.h"
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -60,9 +61,12 @@ std::size_t bytes_of(const std::vector<T>& values) {
 }
 
 /// A table as it lies in both memories. A captured copy reads the host's at each replay.
+struct Places {
+  at::Tensor host, card;
+};
 struct Upload {
   std::vector<UpdateEntry> entries;
-  at::Tensor host, card;
+  Places places;
   int block_count = 0;
 };
 
@@ -100,7 +104,7 @@ class CudaOptimizer final : public FusedOptimizer {
     if (upload.block_count == 0) {
       return;
     }
-    const auto* base = upload.card.data_ptr<std::uint8_t>();
+    const auto* base = upload.places.card.data_ptr<std::uint8_t>();
     const auto* numbers = numbers_.data_ptr<float>();
     UpdateTable table{reinterpret_cast<const UpdateEntry*>(base),
                       reinterpret_cast<const UpdateNumbers*>(numbers + 4),
@@ -124,31 +128,41 @@ class CudaOptimizer final : public FusedOptimizer {
     return at::empty({static_cast<std::int64_t>(bytes)}, options.pinned_memory(device_.is_cuda()));
   }
 
-  Upload upload(std::vector<UpdateEntry> entries) const {
-    const auto blocks = blocks_of(entries);
-    Upload result;
-    result.block_count = static_cast<int>(blocks.size());
-    result.host = host_bytes(bytes_of(entries) + bytes_of(blocks));
-    auto* to = result.host.data_ptr<std::uint8_t>();
+  Places places_for(std::size_t bytes) const {
+    const at::Tensor host = host_bytes(bytes);
+    return {host, at::empty_like(host, at::TensorOptions().device(device_).pinned_memory(false))};
+  }
+
+  static std::size_t size_of(const Places& places) { return places.host.defined() ? places.host.nbytes() : 0; }
+
+  /// Sends a table to `places`, which have its size.
+  static Upload upload(std::vector<UpdateEntry> entries, const std::vector<UpdateBlock>& blocks, Places places) {
+    auto* to = places.host.data_ptr<std::uint8_t>();
     std::memcpy(to, entries.data(), bytes_of(entries));
     if (!blocks.empty()) {
       std::memcpy(to + bytes_of(entries), blocks.data(), bytes_of(blocks));
     }
-    result.card = at::empty_like(result.host, at::TensorOptions().device(device_).pinned_memory(false));
-    result.card.copy_(result.host, /*non_blocking=*/true);
-    result.entries = std::move(entries);
-    return result;
+    places.card.copy_(places.host, /*non_blocking=*/true);
+    return {std::move(entries), std::move(places), static_cast<int>(blocks.size())};
   }
 
   /// The table of these tensors on the card, sent anew only where an address has changed.
   const Upload& table_of(std::span<const FusedTensor> all) {
     auto entries = entries_of(all);
     if (is_capturing()) {
-      captured_.push_back(upload(std::move(entries)));
+      const auto blocks = blocks_of(entries);
+      TORCH_CHECK(size_of(spare_) == bytes_of(entries) + bytes_of(blocks),
+                  "a step is captured once, after one of the same tensors that was not");
+      captured_.push_back(upload(std::move(entries), blocks, std::exchange(spare_, {})));
       return captured_.back();
     }
     if (!same(entries, latest_.entries)) {
-      latest_ = upload(std::move(entries));
+      const auto blocks = blocks_of(entries);
+      Places places = places_for(bytes_of(entries) + bytes_of(blocks));
+      latest_ = upload(std::move(entries), blocks, std::move(places));
+    }
+    if (size_of(spare_) != size_of(latest_.places)) {
+      spare_ = places_for(size_of(latest_.places));
     }
     return latest_;
   }
@@ -160,6 +174,7 @@ class CudaOptimizer final : public FusedOptimizer {
   at::Tensor numbers_;  ///< float32 on the card: the weight of averages, three of no use, and four by parameter
   at::Tensor scale_;    ///< float32 scalar
   Upload latest_;
+  Places spare_;  ///< for the next captured table: LibTorch before 2.11 has no pinned memory to give during a capture
   std::vector<Upload> captured_;
 };
 

@@ -28,7 +28,7 @@ inline cudaStream_t current_stream(const at::Tensor& /*tensor*/) {
   return nullptr;
 }
 inline bool is_capturing() {
-  return false;
+  return cuda_host::capturing;
 }
 #else
 inline constexpr at::DeviceType kDevice = at::kCUDA;

@@ -14,6 +14,8 @@
 #include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/train/optimizer.h"
 
+#include "cuda_host/emulator.h"
+
 namespace effnetv2 {
 namespace {
 
@@ -182,6 +184,37 @@ TEST(FusedOptimizer, ANormThatIsNoNumberSpreads) {
   optimizer.launch(1.0);
   for (const auto& parameter : network.parameters) {
     EXPECT_TRUE(at::isnan(parameter.value).all().item<bool>()) << parameter.name;
+  }
+}
+
+TEST(FusedOptimizer, ACapturedLaunchTakesMemoryOfTheOneBefore) {
+  struct Capture {
+    Capture() { cuda_host::capturing = true; }
+    ~Capture() { cuda_host::capturing = false; }
+  };
+  Network captured(at::kCPU), plain(at::kCPU);
+  Optimizer a({}, captured.parameters, cuda_emulated::fused_optimizer);
+  Optimizer b({}, plain.parameters, cuda_emulated::fused_optimizer);
+  for (int step = 1; step <= 9; ++step) {
+    captured.next(step);
+    plain.next(step);
+    a.prepare(0.1, 0.5);
+    if (step == 1) {
+      const Capture capture;
+      EXPECT_THROW(a.launch(1.0, captured.averages), c10::Error);
+    }
+    if (step % 3 == 0) {
+      const Capture capture;
+      a.launch(1.0, captured.averages);
+    } else {
+      a.forget_captured();
+      a.launch(1.0, captured.averages);
+    }
+    b.prepare(0.1, 0.5);
+    b.launch(1.0, plain.averages);
+    for (std::size_t i = 0; i < plain.averages.size(); ++i) {
+      EXPECT_TRUE(at::equal(captured.averages[i].average, plain.averages[i].average)) << step << ", " << i;
+    }
   }
 }
 
