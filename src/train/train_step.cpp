@@ -45,7 +45,8 @@ struct TrainStep::Impl {
   bool bf16;
   InputStage input;
   MetricSums sums;
-  at::Tensor first_bad;  ///< int64 scalar on the device
+  at::Tensor first_bad;                    ///< int64 scalar on the device
+  std::unique_ptr<cuda::StepQueue> queue;  ///< on a card
   std::optional<Recorded> recorded;
   bool replayed = false;
   std::string failure;
@@ -60,7 +61,8 @@ struct TrainStep::Impl {
         device(network.parameters().front().device()),
         bf16(config.precision == Precision::bf16),
         input(config.data, device),
-        first_bad(at::full({}, kNoBatch, at::TensorOptions().dtype(at::kLong).device(device))) {}
+        first_bad(at::full({}, kNoBatch, at::TensorOptions().dtype(at::kLong).device(device))),
+        queue(device.is_cuda() && cuda_kernels_built() ? std::make_unique<cuda::StepQueue>() : nullptr) {}
 
   /// False if the loss is not finite and that is known already.
   bool forward_backward(const Pixels& batch, const at::Tensor& number, Noise& noise, double share) {
@@ -92,6 +94,12 @@ struct TrainStep::Impl {
   bool eager(const Batch& batch, std::int64_t pass, double share) {
     SeededNoise noise(config.seed, pass);
     return forward_backward(input.upload(batch), number_of(batch), noise, share);
+  }
+
+  void end() {
+    if (queue) {
+      queue->end_step();
+    }
   }
 
   bool may_record(const Batch& batch) const {
@@ -144,6 +152,7 @@ void TrainStep::run(const Batch& batch, std::int64_t pass, double lr) {
       step.prepare(lr);
       step.launch();
     }
+    step.end();
     return;
   }
   step.load(batch, pass);
@@ -157,10 +166,12 @@ void TrainStep::run(const Batch& batch, std::int64_t pass, double lr) {
   } else {
     step.step();
   }
+  step.end();
 }
 
 void TrainStep::accumulate(const Batch& batch, std::int64_t pass, double share) {
   impl_->eager(batch, pass, share);
+  impl_->end();
 }
 
 void TrainStep::update(double lr, double grad_scale) {

@@ -303,6 +303,9 @@ struct Trainer::Impl {
   bool finish_epoch() {
     EpochRow row;
     const Metrics train = step.sums().result();
+    if (!device.is_cpu()) {  // which is done only now
+      train_seconds = epoch_seconds_before + seconds_since(epoch_clock);
+    }
     check_losses();
     check_pass(train, "training");
     row.train_loss = train.loss;

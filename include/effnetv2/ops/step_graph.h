@@ -46,6 +46,24 @@ class CapturableStream {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Keeps the host from running far ahead of a card, which would hold what every step in between was sent: a picture's
+/// way into the card's memory leads through memory of the host that cannot be swapped out.
+class StepQueue {
+ public:
+  StepQueue();
+  ~StepQueue();
+  StepQueue(const StepQueue&) = delete;
+  StepQueue& operator=(const StepQueue&) = delete;
+
+  /// All of a step has been asked of the current stream. Waits until the card has done the one eight steps before,
+  /// so that it is never without work.
+  void end_step();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace EFFNETV2_CUDA_NAMESPACE
 
 }  // namespace effnetv2

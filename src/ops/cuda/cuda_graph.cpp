@@ -1,3 +1,6 @@
+#include <cstddef>
+#include <vector>
+
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -65,6 +68,27 @@ CapturableStream::~CapturableStream() {
     order(impl_->own, impl_->before);
   } catch (const c10::Error&) {  // the card has failed: whoever works on finds out
   }
+}
+
+struct StepQueue::Impl {
+  static constexpr std::size_t kAhead = 8;
+  std::vector<at::cuda::CUDAEvent> ends;  ///< of the latest steps, the oldest at kAhead behind the newest
+  std::size_t next = 0;
+
+  Impl() {
+    for (std::size_t i = 0; i < kAhead; ++i) {
+      ends.emplace_back(cudaEventDisableTiming | cudaEventBlockingSync);  // other threads read pictures meanwhile
+    }
+  }
+};
+
+StepQueue::StepQueue() : impl_(std::make_unique<Impl>()) {}
+StepQueue::~StepQueue() = default;
+
+void StepQueue::end_step() {
+  at::cuda::CUDAEvent& end = impl_->ends.at(impl_->next++ % impl_->ends.size());
+  end.synchronize();  // of the step that was noted here before
+  end.record();
 }
 
 }  // namespace effnetv2::cuda

@@ -15,4 +15,12 @@ CapturableStream::CapturableStream(c10::Device) {
 }
 CapturableStream::~CapturableStream() = default;
 
+struct StepQueue::Impl {};
+
+StepQueue::StepQueue() {
+  refuse_cuda();
+}
+StepQueue::~StepQueue() = default;
+void StepQueue::end_step() {}
+
 }  // namespace effnetv2::EFFNETV2_CUDA_NAMESPACE
