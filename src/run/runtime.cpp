@@ -89,6 +89,7 @@ void apply_runtime(const ExperimentConfig& config) {
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     context.setDeterministicCuDNN(true);
     context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+    leave_new_tensors_unfilled();
   }
 }
 

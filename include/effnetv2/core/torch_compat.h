@@ -25,4 +25,12 @@ inline void set_tf32(bool on) {
 #endif
 }
 
+/// Deterministic algorithms fill the memory of every new tensor, unless told that nothing reads it before it is
+/// written.
+inline void leave_new_tensors_unfilled() {
+#if EFFNETV2_TORCH_AT_LEAST(2, 2)
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+#endif
+}
+
 }  // namespace effnetv2

@@ -28,14 +28,14 @@ __global__ void __launch_bounds__(kNormThreads)
     }
     if (gate != nullptr) {
       float gates[vector];
-      load_floats<vector>(gate + row / t.positions * t.channels + channel, gates);
+      load_floats<vector>(gate + image_of(t, row) * t.channels + channel, gates);
 #pragma unroll
       for (int v = 0; v < vector; ++v) {
         values[v] *= gates[v];
       }
     }
     if (residual != nullptr) {
-      const float factor = keep != nullptr ? __ldg(keep + row / t.positions) : 1.0f;
+      const float factor = keep != nullptr ? __ldg(keep + image_of(t, row)) : 1.0f;
       float added[vector];
       unpack<T, vector>(load_channels<T, vector>(residual + at), added);
 #pragma unroll

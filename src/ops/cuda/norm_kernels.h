@@ -14,7 +14,7 @@ namespace effnetv2::EFFNETV2_CUDA_NAMESPACE {
 struct NormMap {
   MapType type;
   int channels;
-  std::int64_t rows;  ///< of all images together
+  std::int64_t rows;  ///< of all images together, fewer than 2^31
   int positions;      ///< rows of an image
 
   std::int64_t images() const { return rows / positions; }

@@ -17,8 +17,8 @@ inline constexpr int kNormLanes = 32;  // at most
 
 struct RowTiling {
   int channels, positions;
-  int lanes, groups;  ///< threads of a block, and blocks, along the channels
-  std::int64_t rows, chunk;
+  int lanes, groups;         ///< threads of a block, and blocks, along the channels
+  std::int64_t rows, chunk;  ///< fewer than 2^31 rows
   unsigned chunks;
 
   dim3 block() const { return dim3(static_cast<unsigned>(lanes), static_cast<unsigned>(kNormThreads / lanes)); }
@@ -69,6 +69,11 @@ __device__ __forceinline__ void load_floats(const float* from, float (&values)[v
   }
 }
 
+/// Of a row. A division of 64 bits would take as long as the rest of it.
+__device__ __forceinline__ std::int64_t image_of(const RowTiling& t, std::int64_t row) {
+  return static_cast<unsigned>(row) / static_cast<unsigned>(t.positions);
+}
+
 __device__ __forceinline__ float sigmoid(float z) {
   return 1.0f / (1.0f + __expf(-z));
 }
@@ -80,7 +85,7 @@ __device__ __forceinline__ void grad_before_norm(const RowTiling& t, std::int64_
                                                  const float (&shift)[vector], const float (&values)[vector],
                                                  float (&grads)[vector]) {
   if (branch.gate != nullptr) {
-    const std::int64_t image = row / t.positions * t.channels + channel;
+    const std::int64_t image = image_of(t, row) * t.channels + channel;
     float gates[vector], shares[vector];
     load_floats<vector>(branch.gate + image, gates);
     load_floats<vector>(branch.share + image, shares);
@@ -89,7 +94,7 @@ __device__ __forceinline__ void grad_before_norm(const RowTiling& t, std::int64_
       grads[v] = grads[v] * gates[v] + shares[v];
     }
   } else if (branch.keep != nullptr) {
-    const float factor = __ldg(branch.keep + row / t.positions);
+    const float factor = __ldg(branch.keep + image_of(t, row));
 #pragma unroll
     for (int v = 0; v < vector; ++v) {
       grads[v] *= factor;
