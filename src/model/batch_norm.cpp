@@ -15,16 +15,13 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, double eps, double momentum)
   num_batches_tracked_ = register_buffer("num_batches_tracked", torch::zeros({}, torch::kLong));
 }
 
-Norm BatchNormImpl::prepare(const at::Tensor& x) {
-  if (is_training()) {
-    if (x.numel() == x.size(1)) {
-      throw ConfigError(
-          "BatchNorm cannot train on one value per channel: the batch has 1 picture and its map here is 1x1; "
-          "set train.drop_last, or another train.batch_size, or a larger data.image_size");
-    }
-    num_batches_tracked_.add_(1);
+Norm BatchNormImpl::prepare(const at::Tensor& x) const {
+  if (is_training() && x.numel() == x.size(1)) {
+    throw ConfigError(
+        "BatchNorm cannot train on one value per channel: the batch has 1 picture and its map here is 1x1; "
+        "set train.drop_last, or another train.batch_size, or a larger data.image_size");
   }
-  return {weight_, bias_, running_mean_, running_var_, eps_, momentum_};
+  return {weight_, bias_, running_mean_, running_var_, eps_, momentum_, num_batches_tracked_};
 }
 
 }  // namespace effnetv2

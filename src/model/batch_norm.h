@@ -14,9 +14,8 @@ class BatchNormImpl : public torch::nn::Module {
  public:
   BatchNormImpl(std::int64_t channels, double eps, double momentum);
 
-  /// For norm_act() on `x`, [N, C, H, W]. In training mode it counts the batch, and throws ConfigError if a channel has
-  /// only one value.
-  Norm prepare(const at::Tensor& x);
+  /// For norm_act() on `x`, [N, C, H, W]. In training mode it throws ConfigError if a channel has only one value.
+  Norm prepare(const at::Tensor& x) const;
 
  private:
   double eps_;

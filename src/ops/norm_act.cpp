@@ -114,13 +114,17 @@ namespace {
 at::Tensor any_norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,
                         bool training, bool in_place) {
   const bool on_card = has_cuda_kernels() && cuda::has_norm_kernels(x, norm);
-  if (!(on_card || has_norm_kernels(x, norm)) ||
-      (residual.x.defined() && residual.x.scalar_type() != x.scalar_type()) ||
-      (!training && wants_gradient({x, norm.weight, norm.bias, residual.x}))) {
-    return reference_norm_act(x, norm, activation, residual, training);
-  }
-  if (on_card) {
+  const bool own = (on_card || has_norm_kernels(x, norm)) &&
+                   (!residual.x.defined() || residual.x.scalar_type() == x.scalar_type()) &&
+                   (training || !wants_gradient({x, norm.weight, norm.bias, residual.x}));
+  if (own && on_card) {
     return cuda::norm_act(x, norm, activation, residual, training, in_place);
+  }
+  if (training) {
+    count_batch(norm);
+  }
+  if (!own) {
+    return reference_norm_act(x, norm, activation, residual, training);
   }
   TORCH_CHECK(!residual.keep.defined() || residual.x.defined(), "norm_act: keep without a residual");
   const at::Tensor map = channels_last(x);

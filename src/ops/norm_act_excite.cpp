@@ -183,13 +183,17 @@ namespace {
 at::Tensor any_norm_act_excite(const at::Tensor& x, const Norm& norm, const Excite& excite, bool training,
                                bool in_place) {
   const bool on_card = has_cuda_kernels() && cuda::has_norm_kernels(x, norm);
-  if (!(on_card || has_norm_kernels(x, norm)) ||
-      (!training && wants_gradient({x, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
-                                    excite.excite_weight, excite.excite_bias}))) {
-    return reference_norm_act_excite(x, norm, excite, training);
-  }
-  if (on_card) {
+  const bool own = (on_card || has_norm_kernels(x, norm)) &&
+                   (training || !wants_gradient({x, norm.weight, norm.bias, excite.squeeze_weight, excite.squeeze_bias,
+                                                 excite.excite_weight, excite.excite_bias}));
+  if (own && on_card) {
     return cuda::norm_act_excite(x, norm, excite, training, in_place);
+  }
+  if (training) {
+    count_batch(norm);
+  }
+  if (!own) {
+    return reference_norm_act_excite(x, norm, excite, training);
   }
   const at::Tensor map = channels_last(x);
   if (training) {

@@ -26,6 +26,12 @@ const NormActKernels& norm_kernels(const at::Tensor& x);
 /// Whether x, [N, C, H, W], and norm are what the kernels take.
 bool has_norm_kernels(const at::Tensor& x, const Norm& norm);
 
+inline void count_batch(const Norm& norm) {
+  if (norm.batches.defined()) {
+    norm.batches.add_(1);
+  }
+}
+
 /// Whether a gradient is wanted by one of `tensors`; undefined ones want none.
 inline bool wants_gradient(std::initializer_list<at::Tensor> tensors) {
   return at::GradMode::is_enabled() &&

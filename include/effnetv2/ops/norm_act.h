@@ -12,6 +12,7 @@ struct Norm {
   at::Tensor running_mean, running_var;  ///< training moves them by `momentum`; the variance there is the unbiased one
   double eps = 1e-5;
   double momentum = 0.1;
+  at::Tensor batches = {};  ///< int64 scalar; training adds 1. Undefined: nothing is counted
 };
 
 /// What is added after the activation in a residual block with stochastic depth ("row" mode).

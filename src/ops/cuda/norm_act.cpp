@@ -58,7 +58,8 @@ bool has_norm_kernels(const at::Tensor& x, const Norm& norm) {
   return x.device().type() == kDevice && x.dim() == 4 && x.numel() > 0 &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
          x.size(0) * x.size(2) * x.size(3) <= std::numeric_limits<int>::max() &&
-         norm.weight.scalar_type() == at::kFloat && norm.weight.device() == x.device();
+         norm.weight.scalar_type() == at::kFloat && norm.weight.device() == x.device() &&
+         (!norm.batches.defined() || norm.batches.device() == x.device());
 }
 
 at::Tensor norm_act(const at::Tensor& x, const Norm& norm, Activation activation, const Residual& residual,

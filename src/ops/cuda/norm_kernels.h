@@ -45,6 +45,7 @@ struct BatchStatistics {
   float* running_mean;
   float* running_var;
   double eps, momentum;
+  std::int64_t* batches;  ///< counted, if not null
 };
 cudaError_t batch_statistics(const NormMap& map, const BatchStatistics& batch, float* partial,
                              const NormStatistics& statistics, cudaStream_t stream);

@@ -50,10 +50,11 @@ inline BatchStatistics batch_of(const at::Tensor& x, const Norm& norm) {
           norm.running_mean.data_ptr<float>(),
           norm.running_var.data_ptr<float>(),
           norm.eps,
-          norm.momentum};
+          norm.momentum,
+          norm.batches.defined() ? norm.batches.data_ptr<std::int64_t>() : nullptr};
 }
 
-/// [4, C]; moves the running statistics.
+/// [4, C]; moves the running statistics and counts the batch.
 inline at::Tensor statistics_of_batch(const at::Tensor& x, const Norm& norm) {
   const NormMap map = norm_map(x);
   const at::Tensor rows = floats(x, {4, x.size(1)}), partial = floats(x, {norm_partial_size(map)});

@@ -186,6 +186,9 @@ __global__ void __launch_bounds__(kTotalColumns* kTotalRows)
   s.shift[c] = static_cast<float>(batch.bias[c] - mean * batch.weight[c] * inverse);
   s.mean[c] = static_cast<float>(mean);
   s.inverse[c] = static_cast<float>(inverse);
+  if (c == 0 && batch.batches != nullptr) {
+    *batch.batches += 1;
+  }
   const double before_mean = batch.running_mean[c], before_var = batch.running_var[c];
   batch.running_mean[c] = static_cast<float>(before_mean + batch.momentum * (mean - before_mean));
   batch.running_var[c] = static_cast<float>(before_var + batch.momentum * (variance * n / (n - 1.0) - before_var));

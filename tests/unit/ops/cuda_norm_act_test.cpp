@@ -98,6 +98,17 @@ TEST(CudaNormActOperation, NaNsAreNotSmoothedOver) {
   }
 }
 
+TEST(CudaNormActOperation, CountsItsBatchesInTraining) {
+  Norm norm{at::ones({40}), at::zeros({40}), at::zeros({40}), at::ones({40}), 1e-3, 0.1, at::full({}, 41, at::kLong)};
+  const Excite excite{at::ones({2, 40, 1, 1}), at::ones({2}), at::ones({40, 2, 1, 1}), at::ones({40})};
+  const at::Tensor x = at::randn({3, 40, 2, 2});
+  for (const bool training : {false, true}) {
+    cuda_emulated::norm_act(x, norm, Activation::silu, {}, training, false);
+    cuda_emulated::norm_act_excite(x, norm, excite, training, false);
+    EXPECT_EQ(norm.batches.item<std::int64_t>(), training ? 43 : 41);
+  }
+}
+
 TEST(CudaNormActOperation, HugeValuesSaturateLikeSiLU) {
   at::Tensor x = at::full({1, 16, 1, 2}, 0.0f);
   x.select(3, 0).fill_(-1e30f);

@@ -110,6 +110,20 @@ TEST(NormActOperation, NaNsAreNotSmoothedOver) {
   }
 }
 
+TEST(NormActOperation, CountsItsBatchesInTraining) {
+  for (const auto dtype : {at::kFloat, at::kDouble}) {  // kernels, twins
+    const auto of = [&](double value) { return at::full({16}, value, dtype); };
+    const Norm norm{of(1), of(0), of(0), of(1), 1e-3, 0.1, at::full({}, 41, at::kLong)};
+    const Excite excite{at::ones({2, 16, 1, 1}, dtype), at::ones({2}, dtype), at::ones({16, 2, 1, 1}, dtype), of(1)};
+    const at::Tensor x = at::randn({3, 16, 2, 2}, dtype);
+    for (const bool training : {false, true}) {
+      norm_act(x, norm, Activation::silu, {}, training);
+      norm_act_excite(x, norm, excite, training);
+      EXPECT_EQ(norm.batches.item<std::int64_t>(), training ? 43 : 41);
+    }
+  }
+}
+
 TEST(NormActOperation, HugeValuesSaturateLikeSiLU) {
   at::Tensor x = at::full({1, 16, 1, 2}, 0.0f);
   x.select(3, 0).fill_(-1e30f);
