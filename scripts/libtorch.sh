@@ -39,9 +39,19 @@ driver_answers() { [[ -n $(nvidia-smi --query-gpu=name --format=csv,noheader 2>/
 choose() {
   case $1 in
     '')
-      sed -n 's/^# chosen: //p' "$settings" 2>/dev/null | grep . || choose auto
+      local before
+      before=$(sed -n 's/^# chosen: //p' "$settings" 2>/dev/null) || true
+      if [[ -z $before ]]; then
+        choose auto
+      else
+        say "$before, as chosen before (--libtorch chooses anew)"
+        echo "$before"
+      fi
       ;;
-    debian | pip) echo "$1" ;;
+    debian | pip)
+      say "$1, as asked for"
+      echo "$1"
+      ;;
     auto)
       if [[ -n ${Torch_DIR:-} ]]; then
         say "$Torch_DIR, as Torch_DIR names it"

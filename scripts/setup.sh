@@ -40,7 +40,11 @@ libtorch=
 while (($# > 0)); do
   case $1 in
     --libtorch)
-      libtorch=${2:?--libtorch needs auto, debian, pip or a folder}
+      libtorch=${2:-}
+      if [[ -z $libtorch ]]; then
+        say "--libtorch needs auto, debian, pip or a folder"
+        exit 2
+      fi
       shift
       ;;
     --lint) packages+=("${lint_packages[@]}") ;;

@@ -47,20 +47,35 @@ std::string hash_of(const FileList& files) {
   return Fingerprint().add(files.size()).add(list_hash(files)).hex();
 }
 
-/// Finished packs of pictures prepared like that, whatever files they are of.
+/// Finished packs of pictures prepared like that, whatever files they are of, the smallest first: a pack of just these
+/// files comes before one of more that may be damaged.
 std::vector<fs::path> packs_like(const fs::path& folder, const Transform& transform) {
   const std::string form = "-" + hash_of(transform) + "-";
-  std::vector<fs::path> found;
+  std::vector<std::pair<std::uintmax_t, fs::path>> found;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     const std::string name = entry.path().filename().string();
     const std::size_t tail = form.size() + Fingerprint().hex().size() + kExtension.size();
     if (name.ends_with(kExtension) && name.size() > tail && name.compare(name.size() - tail, form.size(), form) == 0) {
-      found.push_back(entry.path());
+      std::error_code gone;
+      found.emplace_back(entry.file_size(gone), entry.path());
     }
   }
   std::ranges::sort(found);
-  return found;
+  std::vector<fs::path> paths;
+  for (auto& [bytes, path] : found) {
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+/// Whether a pack is named after the same files, prepared alike; the folder's name may be another.
+bool same_contents(const fs::path& pack, const fs::path& other) {
+  const auto tail = [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return name.substr(name.size() - std::min(name.size(), 2 * Fingerprint().hex().size() + 1 + kExtension.size()));
+  };
+  return tail(pack) == tail(other);
 }
 
 /// nullopt if a file is not in the pack, or has changed.
@@ -344,6 +359,7 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
     return outcome.stood_already;
   };
   bool anew = false;
+  fs::path path = path_of(contents);
   if (look()) {
     if (options.verify) {
       const auto damage = find_damage(*outcome.pack, options);
@@ -358,10 +374,13 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
     if (!anew) {
       return outcome;
     }
+    if (same_contents(outcome.pack->path(), path)) {
+      path = outcome.pack->path();  // else it would stay and be found again
+    }
     outcome = {};
   }
   make_directories(folder_);
-  const fs::path path = path_of(contents), lock_file = path.string() + ".lock";
+  const fs::path lock_file = path.string() + ".lock";
   const auto lock = wait_for_lock(lock_file, path, options);
   if (!lock) {
     return outcome;

@@ -117,6 +117,27 @@ expect_equal "$(jq -c '.packs | map([.decoded, .copied])' "$output")" '[[2,398]]
 expect_same "$cut/$pack" "$temp/whole/$pack"
 expect_exit 0 "$program" data pack "$tiny" "${large[@]}" --set data.cache_dir="$cut" --verify
 expect_contains "$output" "it stood already"
+# of a pack that holds more, or is named after another folder with the same files
+more=$temp/more
+shapes16=("$tiny" --set data.cache_dir="$more")
+expect_exit 0 "$program" data pack "${shapes16[@]}"
+pack16=$(ls "$more")
+printf 'x' | dd of="$more/$pack16" bs=1 seek=5000 conv=notrunc 2>/dev/null
+fewer=("${shapes16[@]}" --set data.images_per_class=25)
+expect_exit 0 "$program" data pack "${fewer[@]}" --verify --json
+expect_equal "$(jq -c '.packs | map([.images, .stood_already])' "$output")" '[[250,false]]'
+expect_exit 0 "$program" data pack "${fewer[@]}" --verify
+expect_contains "$output" "it stood already"
+expect_exit 0 "$program" train "${fewer[@]}" --set data.cache=disk --run-dir "$temp/fewer"
+rm "$more"/*
+cp -a "$temp/shapes" "$temp/a_copy"
+expect_exit 0 "$program" data pack "${shapes16[@]}" --set data.root="$temp/a_copy"
+pack16=$(ls "$more")
+printf 'x' | dd of="$more/$pack16" bs=1 seek=5000 conv=notrunc 2>/dev/null
+expect_exit 0 "$program" data pack "${shapes16[@]}" --verify
+expect_equal "$(ls "$more")" "$pack16" "packs of the same files"
+expect_exit 0 "$program" data pack "${shapes16[@]}" --verify
+expect_contains "$output" "it stood already"
 truncate -s -1 "$cut/$pack"
 expect_exit 3 "$program" train "$tiny" "${size[@]}" --set data.cache_dir="$cut" --run-dir "$temp/shorter"
 expect_contains "$errors" "$cut/$pack: is damaged"

@@ -92,6 +92,10 @@ SCRIPT
 expect_contains "$settings" "chosen: debian"
 MISSING=libtorch-dev expect_exit 0 with_stand_ins "$setup" --libtorch debian
 expect_contains "$calls" "install --no-install-recommends libtorch-dev"
+expect_contains "$errors" "LibTorch: debian, as asked for"
+expect_exit 2 with_stand_ins "$setup" --libtorch
+expect_contains "$errors" "setup: --libtorch needs auto, debian, pip or a folder"
+expect_exit 2 with_stand_ins "$setup" --libtorch ""
 expect_exit 6 with_stand_ins "$setup" --libtorch "$temp/elsewhere"
 expect_contains "$errors" "no TorchConfig.cmake in $temp/elsewhere"
 expect_contains "$settings" "chosen: debian"
@@ -103,6 +107,7 @@ expect_contains "$settings" "set(Torch_DIR \"$temp/libtorch/share/cmake/Torch\""
 MISSING=libtorch-dev expect_exit 0 with_stand_ins "$setup"
 expect_equal "$(cat "$calls")" ""
 expect_contains "$settings" "$temp/libtorch"
+expect_contains "$errors" "$temp/libtorch/share/cmake/Torch, as chosen before"
 Torch_DIR=$temp/libtorch expect_exit 0 with_stand_ins "$setup" --libtorch auto
 expect_contains "$errors" "as Torch_DIR names it"
 
