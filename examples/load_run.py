@@ -19,6 +19,8 @@ from PIL import Image
 from safetensors import safe_open
 from torchvision.transforms import InterpolationMode, functional
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 run, program = pathlib.Path(sys.argv[1]), sys.argv[2]
 config = json.loads((run / "config.json").read_text())  # every key, with its default where none was given
 model, data = config["model"], config["data"]

@@ -19,6 +19,13 @@
 #include "prepare.h"
 
 namespace effnetv2 {
+namespace {
+
+Rng augmentation(std::uint64_t seed, std::int64_t epoch, std::int64_t index) {
+  return Rng::stream(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(index));
+}
+
+}  // namespace
 
 struct ImageDataset::Impl {
   std::filesystem::path root;
@@ -195,10 +202,25 @@ std::optional<Image> ImageDataset::get(std::int64_t index, std::uint64_t seed, s
                                : impl_->packed ? impl_->from_pack(index)
                                                : impl_->prepare(index);
   if (image) {
-    Rng rng = Rng::stream(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(index));
+    Rng rng = augmentation(seed, epoch, index);
     image = impl_->transform.augment(std::move(*image), rng);
   }
   return image;
+}
+
+std::span<const std::uint8_t> ImageDataset::block() const {
+  if (!cached() || !impl_->block || !impl_->transform.only_mirrors()) {
+    return {};
+  }
+  return {impl_->block.get(), impl_->files.size() * impl_->record_bytes()};
+}
+
+std::optional<bool> ImageDataset::mirrored(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const {
+  if (impl_->bad[impl_->at(index)]) {
+    return std::nullopt;
+  }
+  Rng rng = augmentation(seed, epoch, index);
+  return impl_->transform.mirrors(rng);
 }
 
 void ImageDataset::use_pack(FoundPack pack) {

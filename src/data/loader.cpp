@@ -57,6 +57,9 @@ struct Loader::Impl {
       throw std::invalid_argument("Loader: batch_size must be at least 1 and workers at least 0, got " +
                                   std::to_string(options.batch_size) + " and " + std::to_string(options.workers));
     }
+    if (options.held && dataset->size() > 0 && dataset->block().empty()) {
+      throw std::invalid_argument("Loader: the data set has no block to take pictures from");
+    }
     batches = batches_per_epoch(dataset->size(), options.batch_size, options.drop_last);
     claimed = delivered = batches;
     results.resize(2 * static_cast<std::size_t>(options.workers));
@@ -101,6 +104,29 @@ struct Loader::Impl {
 
   Result& slot(std::int64_t number) { return results[static_cast<std::size_t>(number) % results.size()]; }
 
+  /// False if the picture is bad.
+  bool add_pixels(Batch& batch, std::int64_t index, std::int64_t epoch) const {
+    const std::optional<Image> image = dataset->get(index, options.seed, epoch);
+    if (!image) {
+      return false;
+    }
+    if (image->pixels.size() != static_cast<std::size_t>(batch.image_size * batch.image_size * 3)) {
+      throw std::logic_error(dataset->name(index) + ": the data set gave " + std::to_string(image->width) + "x" +
+                             std::to_string(image->height) + " where " + std::to_string(batch.image_size) +
+                             " pixels a side are due");
+    }
+    batch.pixels.insert(batch.pixels.end(), image->pixels.begin(), image->pixels.end());
+    return true;
+  }
+
+  bool add_held(Batch& batch, std::int64_t index, std::int64_t epoch) const {
+    const std::optional<bool> mirrored = dataset->mirrored(index, options.seed, epoch);
+    if (mirrored) {
+      batch.mirrored.push_back(*mirrored ? 1 : 0);
+    }
+    return mirrored.has_value();
+  }
+
   /// nullopt if the pass is abandoned meanwhile.
   std::optional<Batch> make(const Pass& of, std::int64_t number) const {
     const std::int64_t begin = number * options.batch_size;
@@ -112,7 +138,11 @@ struct Loader::Impl {
     batch.labels.reserve(capacity);
     batch.indices.reserve(capacity);
     const auto record = static_cast<std::size_t>(batch.image_size * batch.image_size * 3);
-    batch.pixels.reserve(capacity * record);
+    if (options.held) {
+      batch.held = dataset.get();
+    } else {
+      batch.pixels.reserve(capacity * record);
+    }
     std::vector<std::int64_t> due(capacity);
     for (std::size_t i = 0; i < capacity; ++i) {
       const std::int64_t position = begin + static_cast<std::int64_t>(i);
@@ -123,16 +153,9 @@ struct Loader::Impl {
       if (of.abandoned.load(std::memory_order_relaxed)) {
         return std::nullopt;
       }
-      const std::optional<Image> image = dataset->get(index, options.seed, of.epoch);
-      if (!image) {
+      if (!(options.held ? add_held(batch, index, of.epoch) : add_pixels(batch, index, of.epoch))) {
         continue;
       }
-      if (image->pixels.size() != record) {
-        throw std::logic_error(dataset->name(index) + ": the data set gave " + std::to_string(image->width) + "x" +
-                               std::to_string(image->height) + " where " + std::to_string(batch.image_size) +
-                               " pixels a side are due");
-      }
-      batch.pixels.insert(batch.pixels.end(), image->pixels.begin(), image->pixels.end());
       batch.labels.push_back(dataset->label(index));
       batch.indices.push_back(index);
     }
@@ -237,6 +260,9 @@ std::int64_t Loader::batches() const noexcept {
 }
 const Dataset& Loader::dataset() const noexcept {
   return *impl_->dataset;
+}
+bool Loader::held() const noexcept {
+  return impl_->options.held;
 }
 void Loader::start(std::int64_t epoch, std::int64_t first) {
   impl_->start(epoch, first);

@@ -122,10 +122,18 @@ Image Transform::augment(Image prepared, Rng& rng) const {
     prepared = resize(crop(prepared, r.left, r.top, r.width, r.height), config_.image_size, config_.image_size,
                       config_.interpolation);
   }
-  if (config_.augment.flip > 0.0 && rng.uniform() < config_.augment.flip) {
+  if (mirrors(rng)) {
     flip_horizontal(prepared);
   }
   return prepared;
+}
+
+bool Transform::only_mirrors() const {
+  return prepared_is_final_size() && (mode_ == Mode::eval || !config_.augment.random_resized_crop);
+}
+
+bool Transform::mirrors(Rng& rng) const {
+  return mode_ == Mode::train && config_.augment.flip > 0.0 && rng.uniform() < config_.augment.flip;
 }
 
 }  // namespace effnetv2

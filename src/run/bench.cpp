@@ -181,7 +181,8 @@ BenchResult bench_infer(const BenchRequest& request, at::Device device, const Pr
 }
 
 BenchResult bench_data(const BenchRequest& request, const ProgressFn& progress, const std::shared_ptr<Log>& log) {
-  const ExperimentConfig& config = request.config;
+  ExperimentConfig config = request.config;
+  config.device = "cpu";  // pictures that a card holds would cost nothing
   const Listing listing = list_configured_images(config.data);
   const SplitData train = open_split(config, listing, listing.train, "train", Transform::Mode::train, *log, {});
   if (train.loader->batches() == 0) {

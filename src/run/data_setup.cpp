@@ -4,9 +4,12 @@
 #include <optional>
 #include <utility>
 
+#include <c10/core/Device.h>
+
 #include "effnetv2/core/cores.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/ops/cuda_device.h"
 #include "effnetv2/run/runtime.h"
 
 namespace effnetv2 {
@@ -77,6 +80,13 @@ std::optional<FoundPack> make_pack(const ExperimentConfig& config, const Listing
   return store.find(transform, files);
 }
 
+/// Whether pictures of so many bytes may stay on the device: a tenth of what a card has free, as training comes first.
+bool fits_on_card(const std::string& device, std::size_t bytes) {
+  const c10::Device card(device);
+  return bytes > 0 && !card.is_cpu() && cuda_kernels_built() &&
+         bytes <= static_cast<std::size_t>(cuda_free_bytes(std::max<int>(0, card.index()))) / 10;
+}
+
 }  // namespace
 
 SplitData open_split(const ExperimentConfig& config, const Listing& listing, const FileList& files,
@@ -121,7 +131,11 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
   options.batch_size = config.train.batch_size;
   options.shuffle = mode == Transform::Mode::train;
   options.drop_last = mode == Transform::Mode::train && config.train.drop_last;
-  options.workers = loader_workers(config.data, split.dataset->cached());
+  options.held = fits_on_card(config.device, split.dataset->block().size());
+  if (options.held) {
+    log.debug(split_name + " images are held on the card: " + human_bytes(static_cast<double>(bytes)));
+  }
+  options.workers = options.held ? 0 : loader_workers(config.data, split.dataset->cached());
   options.seed = config.seed;
   split.loader = std::make_unique<Loader>(split.dataset, options);
   return split;

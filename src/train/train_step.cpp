@@ -66,7 +66,7 @@ struct TrainStep::Impl {
 
   /// False if the loss is not finite and that is known already.
   bool forward_backward(const Pixels& batch, const at::Tensor& number, Noise& noise, double share) {
-    const at::Tensor logits = network.forward(input.normalise(batch.pixels), &noise, bf16);
+    const at::Tensor logits = network.forward(input.normalise(batch), &noise, bf16);
     const at::Tensor loss = cross_entropy(logits, batch.labels, config.train.loss.label_smoothing);
     note_if_not_finite(loss.detach(), number);
     if (device.is_cpu() && !std::isfinite(loss.item<double>())) {

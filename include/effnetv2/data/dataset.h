@@ -30,6 +30,14 @@ class Dataset {
   /// uint8 RGB of image_size x image_size; nullopt if the picture is bad and on_bad_image is skip. Throws DataError
   /// with the file's name if it is bad otherwise.
   virtual std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const = 0;
+  /// Prepared pictures end to end, [size(), image_size(), image_size(), 3], if all of them are in RAM and get() gives
+  /// them as they lie there or mirrored; else empty. Those that get() gives none of are anything.
+  virtual std::span<const std::uint8_t> block() const { return {}; }
+  /// With a block(): whether get() would give the picture mirrored; nullopt if it would give none.
+  virtual std::optional<bool> mirrored(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const {
+    static_cast<void>(index), static_cast<void>(seed), static_cast<void>(epoch);
+    return std::nullopt;
+  }
   /// Told of the pictures that will be asked for next, so that they can be fetched meanwhile.
   virtual void will_get(std::span<const std::int64_t> indices) const { static_cast<void>(indices); }
 };
@@ -64,6 +72,8 @@ class ImageDataset final : public Dataset {
   std::int64_t label(std::int64_t index) const override;
   std::string name(std::int64_t index) const override;
   std::optional<Image> get(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const override;
+  std::span<const std::uint8_t> block() const override;
+  std::optional<bool> mirrored(std::int64_t index, std::uint64_t seed, std::int64_t epoch) const override;
   void will_get(std::span<const std::int64_t> indices) const override;
 
  private:

@@ -17,6 +17,9 @@ struct Batch {
   std::vector<std::uint8_t> pixels;   ///< [size, image_size, image_size, 3]
   std::vector<std::int64_t> labels;   ///< [size]
   std::vector<std::int64_t> indices;  ///< [size], into the data set
+  // where the pictures are taken from a block that lies elsewhere: no pixels, but
+  const Dataset* held = nullptr;       ///< whose block()
+  std::vector<std::uint8_t> mirrored;  ///< [size], 1: mirrored
 };
 
 struct LoaderOptions {
@@ -25,6 +28,7 @@ struct LoaderOptions {
   bool drop_last = false;  ///< leave out the last batch if it is short
   int workers = 0;         ///< threads, >= 0; 0: work is done in next()
   std::uint64_t seed = 0;  ///< of shuffle and augmentation
+  bool held = false;       ///< batches name pictures of the data set's block() and have no pixels
 };
 
 /// Batches in a pass over `images`; 0 if drop_last leaves none.
@@ -43,6 +47,8 @@ class Loader {
   /// Batches in an epoch.
   std::int64_t batches() const noexcept;
   const Dataset& dataset() const noexcept;
+  /// Whether its batches are taken from dataset().block().
+  bool held() const noexcept;
   /// Begins `epoch` at batch `first` (0 <= first <= batches()) without reading the batches before it; any pass under
   /// way is abandoned cleanly.
   void start(std::int64_t epoch, std::int64_t first = 0);

@@ -23,6 +23,10 @@ class Transform {
   Image prepare(Image decoded) const;
   /// Always image_size x image_size; in eval mode `prepared` itself.
   Image augment(Image prepared, Rng& rng) const;
+  /// Whether augment() shows `prepared` as it is or mirrored and does nothing else; and which of both, by its draw of
+  /// `rng`.
+  bool only_mirrors() const;
+  bool mirrors(Rng& rng) const;
   /// True if prepare() always gives image_size x image_size (what a cache of fixed-size records needs).
   bool prepared_is_final_size() const;
   std::int64_t image_size() const;

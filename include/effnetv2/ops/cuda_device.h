@@ -25,8 +25,9 @@ int cuda_runtime_version() noexcept;
 std::int64_t cuda_peak_bytes(int device);
 /// Gives back what no tensor and no graph needs, then counts anew.
 void cuda_reset_peak(int device);
-/// All that card `device` has.
+/// All that card `device` has, and what of it is free now.
 std::int64_t cuda_memory_bytes(int device);
+std::int64_t cuda_free_bytes(int device);
 
 /// Queues half a millisecond of nothing on the current stream of a card: what is queued meanwhile then runs without
 /// gaps.

@@ -16,6 +16,17 @@ c10::DeviceIndex index_of(int device) {
   return static_cast<c10::DeviceIndex>(device);
 }
 
+struct Memory {
+  std::size_t unused = 0, all = 0;
+};
+
+Memory memory_of(int device) {
+  const c10::cuda::CUDAGuard guard(index_of(device));
+  Memory memory;
+  C10_CUDA_CHECK(cudaMemGetInfo(&memory.unused, &memory.all));
+  return memory;
+}
+
 }  // namespace
 
 bool cuda_kernels_built() noexcept {
@@ -38,10 +49,11 @@ void cuda_reset_peak(int device) {
 }
 
 std::int64_t cuda_memory_bytes(int device) {
-  const c10::cuda::CUDAGuard guard(index_of(device));
-  std::size_t unused = 0, all = 0;
-  C10_CUDA_CHECK(cudaMemGetInfo(&unused, &all));
-  return static_cast<std::int64_t>(all);
+  return static_cast<std::int64_t>(memory_of(device).all);
+}
+
+std::int64_t cuda_free_bytes(int device) {
+  return static_cast<std::int64_t>(memory_of(device).unused);
 }
 
 void cuda_keep_busy(int device) {

@@ -19,6 +19,9 @@ void cuda_reset_peak(int) {
 std::int64_t cuda_memory_bytes(int) {
   refuse_cuda();
 }
+std::int64_t cuda_free_bytes(int) {
+  refuse_cuda();
+}
 void cuda_keep_busy(int) {
   refuse_cuda();
 }

@@ -15,6 +15,7 @@
 #include "effnetv2/core/rng.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/data/loader.h"
+#include "effnetv2/data/resize.h"
 
 #include "support/temp_dir.h"
 
@@ -124,6 +125,42 @@ TEST_F(ImageDatasetThreads, BatchesDoNotDependOnWorkersOrCache) {
   EXPECT_EQ(batches(false, 3), expected);
   EXPECT_EQ(batches(true, 0), expected);
   EXPECT_EQ(batches(true, 3), expected);
+}
+
+TEST_F(ImageDatasetTest, ABlockShowsWhatGetGives) {
+  damage(3);
+  config.on_bad_image = OnBadImage::skip;
+  config.augment.flip = 0.5;
+  for (const auto mode : {Transform::Mode::train, Transform::Mode::eval}) {
+    const auto data = open(mode);
+    EXPECT_THAT(data->block(), IsEmpty());
+    ASSERT_TRUE(data->fill_cache(2));
+    const auto block = data->block();
+    ASSERT_EQ(block.size(), kFiles * 12U * 12U * 3U);
+    int mirrors = 0;
+    for (std::int64_t i = 0; i < kFiles; ++i) {
+      for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+        const auto image = data->get(i, 9, epoch);
+        const auto mirrored = data->mirrored(i, 9, epoch);
+        ASSERT_EQ(mirrored.has_value(), image.has_value()) << i;
+        if (image) {
+          const auto record = block.subspan(static_cast<std::size_t>(i) * 12 * 12 * 3, 12 * 12 * 3);
+          Image shown(12, 12);
+          std::ranges::copy(record, shown.pixels.begin());
+          if (*mirrored) {
+            flip_horizontal(shown);
+            ++mirrors;
+          }
+          EXPECT_EQ(shown, *image) << i;
+        }
+      }
+    }
+    EXPECT_EQ(mirrors > 0, mode == Transform::Mode::train);
+  }
+  config.augment.random_resized_crop.emplace();
+  const auto cropped = open();
+  ASSERT_TRUE(cropped->fill_cache(2));
+  EXPECT_THAT(cropped->block(), IsEmpty()) << "these are not shown as they lie";
 }
 
 TEST_F(ImageDatasetTest, AugmentationIsAFunctionOfSeedEpochAndIndex) {

@@ -365,7 +365,56 @@ TEST(LoaderThreads, ABatchOfBadImagesIsEmptyButThere) {
   }
 }
 
+/// Its pictures lie in a block, every third mirrored; some are bad.
+class HeldDataset final : public FakeDataset {
+ public:
+  explicit HeldDataset(std::int64_t size) : FakeDataset(size), bytes_(static_cast<std::size_t>(size) * 12) {}
+  std::span<const std::uint8_t> block() const override { return bytes_; }
+  std::optional<bool> mirrored(std::int64_t index, std::uint64_t, std::int64_t epoch) const override {
+    return bad.contains(index) ? std::nullopt : std::optional((index + epoch) % 3 == 0);
+  }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
+
+TEST(Loader, NamesPicturesOfABlockInTheSameOrder) {
+  auto data = std::make_shared<HeldDataset>(23);
+  data->bad = {4, 5, 17};
+  Loader plain(data, {.batch_size = 4, .shuffle = true, .seed = 5});
+  Loader held(data, {.batch_size = 4, .shuffle = true, .seed = 5, .held = true});
+  EXPECT_TRUE(held.held());
+  EXPECT_FALSE(plain.held());
+  for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
+    plain.start(epoch, epoch);
+    held.start(epoch, epoch);
+    const auto reads = data->reads.load();
+    while (const auto batch = held.next()) {
+      EXPECT_EQ(batch->held, data.get());
+      EXPECT_TRUE(batch->pixels.empty());
+      ASSERT_EQ(batch->mirrored.size(), batch->indices.size());
+      for (std::size_t i = 0; i < batch->indices.size(); ++i) {
+        EXPECT_EQ(batch->mirrored[i], (batch->indices[i] + epoch) % 3 == 0 ? 1 : 0);
+      }
+      EXPECT_EQ(data->reads, reads);
+      // the other one reads
+      const auto other = [&] {
+        const std::int64_t before = data->reads;
+        auto result = plain.next();
+        data->reads = before;
+        return result;
+      }();
+      ASSERT_TRUE(other.has_value());
+      EXPECT_EQ(other->held, nullptr);
+      EXPECT_EQ(batch->size, other->size);
+      EXPECT_EQ(batch->indices, other->indices);
+      EXPECT_EQ(batch->labels, other->labels);
+    }
+  }
+}
+
 TEST(Loader, RefusesOptionsOutOfRange) {
+  EXPECT_THROW(Loader(std::make_shared<FakeDataset>(3), {.batch_size = 1, .held = true}), std::invalid_argument);
   auto data = std::make_shared<FakeDataset>(10);
   EXPECT_THROW(Loader(data, {.batch_size = 0}), std::invalid_argument);
   EXPECT_THROW(Loader(data, {.batch_size = 1, .workers = -1}), std::invalid_argument);

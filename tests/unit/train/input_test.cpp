@@ -1,6 +1,11 @@
 #include "effnetv2/train/input.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -69,6 +74,47 @@ TEST(InputStage, TheBatchIsCopied) {
   std::fill(batch.labels.begin(), batch.labels.end(), 9);
   EXPECT_TRUE(torch::equal(input.images, images));
   EXPECT_TRUE(torch::equal(input.labels, torch::tensor({4, 0, 7}, torch::kLong)));
+}
+
+/// The pictures of a batch as a block.
+struct Block final : Dataset {
+  explicit Block(std::vector<std::uint8_t> pixels_) : pixels(std::move(pixels_)) {}
+  std::int64_t size() const noexcept override { return 3; }
+  std::int64_t image_size() const noexcept override { return 5; }
+  std::int64_t label(std::int64_t) const override { return 0; }
+  std::string name(std::int64_t) const override { return "one"; }
+  std::optional<Image> get(std::int64_t, std::uint64_t, std::int64_t) const override { return std::nullopt; }
+  std::span<const std::uint8_t> block() const override { return pixels; }
+  std::vector<std::uint8_t> pixels;
+};
+
+TEST(InputStage, PicturesOfABlockAreShownAsAskedFor) {
+  const Batch batch = make_batch();
+  const Block block(batch.pixels);
+  Batch named;
+  named.size = 4;
+  named.image_size = 5;
+  named.held = &block;
+  named.labels = {1, 2, 3, 4};
+  named.indices = {2, 0, 0, 1};
+  named.mirrored = {0, 1, 0, 1};
+  const InputStage input(DataConfig{}, torch::kCPU);
+  const at::Tensor plain = input(batch).images;
+  const Input shown = input(named);
+  EXPECT_TRUE(shown.images.is_contiguous(at::MemoryFormat::ChannelsLast));
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const at::Tensor whole = plain[named.indices[static_cast<std::size_t>(i)]];
+    EXPECT_TRUE(torch::equal(shown.images[i], i % 2 == 1 ? whole.flip(2) : whole)) << i;
+  }
+  EXPECT_TRUE(torch::equal(shown.labels, torch::tensor({1, 2, 3, 4}, torch::kLong)));
+
+  // in fixed places
+  const Pixels places = input.places_for(named);
+  const at::Tensor block_before = places.block;
+  named.indices = {1, 1, 2, 0};
+  input.upload(named, places);
+  EXPECT_TRUE(places.block.is_same(block_before));
+  EXPECT_TRUE(torch::equal(input.normalise(places), input(named).images));
 }
 
 }  // namespace
