@@ -52,10 +52,10 @@ while (($# > 0)); do
   shift
 done
 end=$((minutes * 60))
-# left [KEEP]: the seconds until the end, less those that are kept for what follows; at least 1
+# left [KEEP [LEAST]]: the seconds until the end, less those that are kept for what follows; at least LEAST, 1
 left() {
-  local seconds=$((end - SECONDS - ${1:-0}))
-  echo $((seconds > 1 ? seconds : 1))
+  local seconds=$((end - SECONDS - ${1:-0})) least=${2:-1}
+  echo $((seconds > least ? seconds : least))
 }
 
 card=$(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader 2>/dev/null | head -n 1) || card=
@@ -159,7 +159,7 @@ fi
 
 say "timing"
 [[ -z $revision ]] || results+=(--revision "$revision")
-timeout "$(left)" python3 scripts/gpu_peers.py --program "$program" --rows "$rows" --seconds "$(left 30)" \
+timeout $(($(left 30 0) + 30)) python3 scripts/gpu_peers.py --program "$program" --rows "$rows" --seconds "$(left 30 0)" \
   --out "$out" "${results[@]}" || failed=1
 [[ -s $out.json ]] || stop 1 "the timings failed before anything was measured"
 say "$out.json and $out.md are written"
