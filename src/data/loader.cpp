@@ -261,9 +261,6 @@ std::int64_t Loader::batches() const noexcept {
 const Dataset& Loader::dataset() const noexcept {
   return *impl_->dataset;
 }
-bool Loader::held() const noexcept {
-  return impl_->options.held;
-}
 void Loader::start(std::int64_t epoch, std::int64_t first) {
   impl_->start(epoch, first);
 }

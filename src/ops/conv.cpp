@@ -10,17 +10,10 @@
 namespace effnetv2 {
 namespace {
 
-/// Whether our kernels may stand in for at::conv2d. Weights are float32 beside maps of either type.
-bool has_kernels(const at::Tensor& x, const at::Tensor& weight) {
-  return has_cpu_kernels() && x.device().is_cpu() && weight.device().is_cpu() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
-         x.dim() == 4 && weight.dim() == 4 && x.numel() > 0;
-}
-
-bool has_kernels_on_card(const at::Tensor& x, const at::Tensor& weight) {
-  return has_cuda_kernels() && x.is_cuda() && weight.device() == x.device() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.scalar_type() == at::kFloat &&
-         x.dim() == 4 && weight.dim() == 4 && x.numel() > 0;
+/// What our kernels take in place of at::conv2d: maps of either type beside float32 weights.
+bool fits_kernels(const at::Tensor& x, const at::Tensor& weight) {
+  return weight.device() == x.device() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+         weight.scalar_type() == at::kFloat && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0;
 }
 
 /// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
@@ -41,10 +34,10 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                   std::int64_t padding, std::int64_t groups, PackedFilter* packed) {
   const bool depthwise = groups > 1 && groups == x.size(1) && groups == weight.size(0) &&
                          weight.size(2) == weight.size(3) && weight.size(2) % 2 == 1;
-  if (depthwise && has_kernels_on_card(x, weight)) {
+  if (depthwise && x.is_cuda() && has_cuda_kernels() && fits_kernels(x, weight)) {
     return cuda::depthwise_conv2d(x, weight, bias, stride, padding);
   }
-  if (has_kernels(x, weight)) {
+  if (x.is_cpu() && has_cpu_kernels() && fits_kernels(x, weight)) {
     if (depthwise && !bias.defined()) {
       return depthwise_conv2d(x, weight, stride, padding);
     }
@@ -54,14 +47,10 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   }
   if (x.scalar_type() == at::kBFloat16) {
     const at::Tensor offset = bias.defined() ? bias.to(at::kBFloat16) : bias;
-    at::Tensor filter;
-    if (packed != nullptr && packed->panels.defined()) {
-      filter = packed->panels;
-    } else {
-      filter = weight.to(at::kBFloat16);
-      if (packed != nullptr) {
-        *packed = {filter, at::kBFloat16};
-      }
+    const at::Tensor filter =
+        packed != nullptr && packed->bfloat16.defined() ? packed->bfloat16 : weight.to(at::kBFloat16);
+    if (packed != nullptr) {
+      packed->bfloat16 = filter;
     }
     return at::conv2d(x, filter, offset, {stride, stride}, {padding, padding}, {1, 1}, groups);
   }

@@ -21,6 +21,12 @@ inline std::ostream& operator<<(std::ostream& out, const ConvCase& c) {
   return c.groups == 1 ? out : out << "_g" << c.groups;
 }
 
+/// A ConvCase with one filter per channel.
+inline ConvCase depthwise(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
+                          std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+  return {images, channels, height, width, channels, kernel, stride, padding, channels};
+}
+
 /// For INSTANTIATE_TEST_SUITE_P.
 inline std::string name(const ConvCase& c) {
   std::ostringstream out;

@@ -47,8 +47,6 @@ class Loader {
   /// Batches in an epoch.
   std::int64_t batches() const noexcept;
   const Dataset& dataset() const noexcept;
-  /// Whether its batches are taken from dataset().block().
-  bool held() const noexcept;
   /// Begins `epoch` at batch `first` (0 <= first <= batches()) without reading the batches before it; any pass under
   /// way is abandoned cleanly.
   void start(std::int64_t epoch, std::int64_t first = 0);

@@ -13,6 +13,7 @@ namespace effnetv2 {
 struct PackedFilter {
   at::Tensor panels;
   at::ScalarType dtype = at::kFloat;  ///< of the maps it is for
+  at::Tensor bfloat16{};              ///< the weight itself, for where LibTorch convolves
 };
 
 /// 2-D convolution over all channels (groups = 1) on the CPU as matrix products without an unfolded copy of the input.

@@ -9,6 +9,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/error.h"
 
 #include "support/network.h"
@@ -99,6 +100,23 @@ TEST(HoldWeights, ChangesNoAnswer) {
       for (int time = 0; time < 2; ++time) {
         EXPECT_TRUE(network->forward(x, nullptr, bf16).equal(plain));
       }
+    }
+  }
+}
+
+TEST(HoldWeights, ServesBothPrecisionsInTurns) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor x = test::formula_pictures("x", 4, 32, 32).contiguous(at::MemoryFormat::ChannelsLast);
+  for (const CpuLevel level : supported_cpu_levels()) {
+    SCOPED_TRACE(to_string(level));
+    const CpuLevelGuard guard(level);
+    const auto held = test::formula_network(architecture(small(), 7));
+    const auto plain = test::formula_network(architecture(small(), 7));
+    held->eval();
+    plain->eval();
+    held->hold_weights();
+    for (const bool bf16 : {false, true, false, true}) {
+      EXPECT_TRUE(held->forward(x, nullptr, bf16).equal(plain->forward(x, nullptr, bf16))) << bf16;
     }
   }
 }

@@ -22,13 +22,8 @@ namespace {
 
 using test::channels_last;
 using test::ConvCase;
+using test::depthwise;
 using test::distance;
-
-/// A ConvCase with one filter per channel.
-ConvCase depthwise(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
-                   std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-  return {images, channels, height, width, channels, kernel, stride, padding, channels};
-}
 
 struct Exact {
   at::Tensor y, grad, grad_x, grad_weight, grad_bias;
