@@ -13,8 +13,6 @@
 namespace effnetv2::cli {
 namespace {
 
-constexpr int kEnvironment = 6;
-
 bool contains_any(std::string_view text, const auto& needles) {
   for (const std::string_view needle : needles) {
     if (text.find(needle) != std::string_view::npos) {
@@ -29,8 +27,8 @@ std::string first_line(const std::string& text) {
 }
 
 Failure no_memory(const std::string& what) {
-  return {kEnvironment, "out of memory: " + what +
-                            "\na smaller train.batch_size (with train.accumulate) or data.image_size needs less"};
+  return {kExitEnvironment, "out of memory: " + what +
+                                "\na smaller train.batch_size (with train.accumulate) or data.image_size needs less"};
 }
 
 Failure bug(const std::string& what) {
@@ -44,14 +42,14 @@ Failure describe_torch(const c10::Error& error) {
       "invalid device ordinal",     "without CUDA"};
   const std::string what = first_line(error.what_without_backtrace());
   if (contains_any(what, device)) {
-    return {kEnvironment, what + "; --device cpu runs without a card"};
+    return {kExitEnvironment, what + "; --device cpu runs without a card"};
   }
   return bug(what);
 }
 
 Failure describe_path_error(const std::filesystem::filesystem_error& error) {
   std::string message = error.path1().empty() ? "" : error.path1().string() + ": ";
-  return {kEnvironment, message + error.code().message()};
+  return {kExitEnvironment, message + error.code().message()};
 }
 
 }  // namespace
@@ -69,7 +67,7 @@ Failure describe_failure(const std::exception_ptr& thrown) {
   } catch (const std::filesystem::filesystem_error& e) {
     return describe_path_error(e);
   } catch (const std::system_error& e) {
-    return {kEnvironment, e.what()};
+    return {kExitEnvironment, e.what()};
   } catch (const std::exception& e) {
     return bug(first_line(e.what()));
   } catch (...) {

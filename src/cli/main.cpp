@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/mapped_file.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/version.h"
 #include "effnetv2/run/environment.h"
@@ -88,6 +89,8 @@ int parse_and_run(const std::vector<std::string>& args) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a run must not die because whoever read its output has gone
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
+  effnetv2::install_mapped_file_guard();
   try {
     const int code = parse_and_run(cli::with_repeated_set(std::vector<std::string>(argv + 1, argv + argc)));
     flush_stdout();

@@ -1,10 +1,13 @@
 #include "effnetv2/core/file.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,12 +21,14 @@ namespace {
   std::string hint;
   if (code == ENOSPC || code == EDQUOT) {
     hint = "; free some space and resume the run";
+  } else if (code == EFBIG) {
+    hint = "; raise the limit on the size of files (ulimit -f)";
   } else if (code == EACCES || code == EPERM || code == EROFS) {
     hint = "; check the permissions";
   } else if (code == EMFILE || code == ENFILE) {
     hint = "; raise the open-file limit (ulimit -n)";
   }
-  throw EnvironmentError(path.string() + ": cannot " + action + ": " + std::strerror(code) + hint);
+  throw FileError(path.string() + ": cannot " + action + ": " + std::strerror(code) + hint, code);
 }
 
 void write_all(int fd, const void* data, std::size_t bytes, const std::filesystem::path& path) {
@@ -43,6 +48,23 @@ void write_all(int fd, const void* data, std::size_t bytes, const std::filesyste
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+std::filesystem::path new_temporary(const std::filesystem::path& path) {
+  static std::atomic<unsigned> count{0};
+  return folder_of(path) / (std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "-" + std::to_string(count++) +
+                            "-" + path.filename().string());
+}
+
+/// Whoever writes a temporary has its lock, which a killed process loses: what can be locked is nobody's.
+bool lock_file(int fd) {
+  return ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/// False if another process took it for abandoned before it was locked.
+bool has_name(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
 }
 
 }  // namespace
@@ -74,13 +96,19 @@ std::string read_file(const std::filesystem::path& path) {
   return text;
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)),
-      temporary_(folder_of(path_) /
-                 (std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "-" + path_.filename().string())) {
-  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd_ < 0) {
-    fail("create", temporary_);
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  remove_stale_temporaries(folder_of(path_), path_.filename().string());
+  for (;;) {
+    temporary_ = new_temporary(path_);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd_ < 0) {
+      fail("create", temporary_);
+    }
+    lock_file(fd_);  // a file system without locks leaves temporaries be
+    if (has_name(fd_)) {
+      break;
+    }
+    ::close(fd_);
   }
 }
 
@@ -92,10 +120,18 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  if (buffer_.size() + bytes < kPiece) {
+    buffer_.append(static_cast<const char*>(data), bytes);
+    return;
+  }
+  write_all(fd_, buffer_.data(), buffer_.size(), path_);
+  buffer_.clear();
   write_all(fd_, data, bytes, path_);
 }
 
 void AtomicFile::commit(bool sync) {
+  write_all(fd_, buffer_.data(), buffer_.size(), path_);
   if (sync && ::fsync(fd_) != 0) {
     fail("sync", path_);
   }
@@ -118,9 +154,17 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 }
 
 AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t keep_bytes) : path_(path) {
-  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC;
+  fd_ = ::open(path.c_str(), kFlags);
+  const bool is_new = fd_ < 0 && errno == ENOENT;
+  if (is_new) {
+    fd_ = ::open(path.c_str(), kFlags | O_CREAT, 0666);
+  }
   if (fd_ < 0) {
     fail("open", path);
+  }
+  if (is_new) {
+    sync_directory(folder_of(path));  // what is synced later shall have a name
   }
   if (keep_bytes >= 0 && size() > keep_bytes && ::ftruncate(fd_, keep_bytes) != 0) {
     const int code = errno;
@@ -154,12 +198,18 @@ std::int64_t AppendFile::size() const {
 
 void make_directories(const std::filesystem::path& directory) {
   std::error_code code;
+  std::vector<std::filesystem::path> parents{folder_of(directory)};
+  while (!std::filesystem::exists(parents.back(), code) && parents.back() != folder_of(parents.back())) {
+    parents.push_back(folder_of(parents.back()));
+  }
   std::filesystem::create_directories(directory, code);
   if (code) {
     errno = code.value();
     fail("make the folder", directory);
   }
-  sync_directory(folder_of(directory));
+  for (const auto& parent : parents) {
+    sync_directory(parent);
+  }
 }
 
 void sync_directory(const std::filesystem::path& directory) {
@@ -177,11 +227,20 @@ void sync_directory(const std::filesystem::path& directory) {
   }
 }
 
-void remove_stale_temporaries(const std::filesystem::path& directory) {
+void remove_stale_temporaries(const std::filesystem::path& directory, std::string_view name) {
   std::error_code code;
+  const std::string ending = name.empty() ? "" : "-" + std::string(name);
   for (const auto& entry : std::filesystem::directory_iterator(directory, code)) {
-    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) {
+    const std::string file = entry.path().filename().string();
+    if (!file.starts_with(kTemporaryPrefix) || !file.ends_with(ending)) {
+      continue;
+    }
+    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd >= 0 && lock_file(fd)) {
       std::filesystem::remove(entry.path(), code);
+    }
+    if (fd >= 0) {
+      ::close(fd);
     }
   }
 }

@@ -74,6 +74,8 @@ void Log::add_file(const std::filesystem::path& path) {
     file->set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
     file->set_level(impl_->verbose ? spdlog::level::debug : spdlog::level::info);
     file->flush_on(spdlog::level::trace);
+    // a full disk is told of by what has to be kept; the diary alone stops nothing
+    file->set_error_handler([](const std::string&) {});
     const std::lock_guard lock(impl_->mutex);
     impl_->file = std::move(file);
   } catch (const spdlog::spdlog_ex& e) {

@@ -66,7 +66,9 @@ struct ImageDataset::Impl {
       return std::nullopt;
     }
     try {
-      return prepare_file(root / files.path(at(index)), transform);
+      return prepare_file(root / files.path(at(index)), files.bytes(at(index)), transform);
+    } catch (const ChangedImage&) {
+      throw;
     } catch (const DataError& e) {
       if (on_bad_image == OnBadImage::error) {
         throw DataError(std::string(e.what()) + kBadImageHint);

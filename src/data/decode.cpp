@@ -1,5 +1,6 @@
 #include "effnetv2/data/decode.h"
 
+#include <cerrno>
 #include <mutex>
 #include <utility>
 
@@ -24,14 +25,6 @@ void set_up_opencv() {
     cv::setNumThreads(0);
     cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   });
-}
-
-std::string read_image_file(const std::filesystem::path& path) {
-  try {
-    return read_file(path);
-  } catch (const EnvironmentError& e) {
-    throw DataError(printable(e.what()));
-  }
 }
 
 ImageHeader checked_header(std::string_view bytes, const std::string& name, bool header_only) {
@@ -59,6 +52,17 @@ int read_flags(int eighths) {
 }
 
 }  // namespace
+
+std::string read_image_file(const std::filesystem::path& path) {
+  try {
+    return read_file(path);
+  } catch (const FileError& e) {
+    if (e.code == EMFILE || e.code == ENFILE || e.code == ENOMEM) {
+      throw;  // no fault of the file
+    }
+    throw DataError(printable(e.what()));
+  }
+}
 
 Image decode_image(const std::string& bytes, const std::string& name, const Reduction& reduction) {
   const bool reduced = reduction && bytes.starts_with("\xFF\xD8");

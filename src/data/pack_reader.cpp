@@ -12,6 +12,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/hash.h"
+#include "effnetv2/core/mapped_file.h"
 #include "effnetv2/core/text.h"
 
 #include "pack_format.h"
@@ -24,16 +25,14 @@ using pack::kEntryBytes;
 struct PackReader::Impl {
   std::filesystem::path path;
   int fd = -1;
-  unsigned char* map = nullptr;
+  std::optional<MappedFile> file;
+  const unsigned char* map = nullptr;
   pack::Header header;
   std::string root, form;
   std::unique_ptr<std::atomic<bool>[]> checked;
 
-  explicit Impl(std::filesystem::path file) : path(std::move(file)) {}
+  explicit Impl(std::filesystem::path path_) : path(std::move(path_)) {}
   ~Impl() {
-    if (map != nullptr) {
-      ::munmap(map, header.file_bytes);
-    }
     if (fd >= 0) {
       ::close(fd);
     }
@@ -65,17 +64,14 @@ struct PackReader::Impl {
     if (const auto defect = pack::decode({first.data(), static_cast<std::size_t>(got)}, size, header)) {
       damaged(*defect);
     }
-    void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-    if (mapped == MAP_FAILED) {
-      refused("map");
-    }
-    map = static_cast<unsigned char*>(mapped);
+    file.emplace(fd, size, path);
+    map = file->data();
   }
 
   void check_index() const {
     const auto* index = map + header.entries_at;
-    ::madvise(map + header.entries_at / kPage * kPage, header.file_bytes - header.entries_at / kPage * kPage,
-              MADV_WILLNEED);
+    const std::uint64_t from = header.entries_at / kPage * kPage;
+    ::madvise(const_cast<unsigned char*>(map + from), header.file_bytes - from, MADV_WILLNEED);
     if (quick_checksum(index, header.file_bytes - header.entries_at) != header.index_checksum) {
       damaged("is damaged: its index's checksum does not fit");
     }

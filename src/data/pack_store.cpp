@@ -131,7 +131,10 @@ std::optional<Image> copy_from(const Donors& donors, const FileList& files, std:
 
 PackedPicture make_picture(const PackContents& contents, std::size_t i, OnBadImage on_bad_image) {
   try {
-    return PackedPicture(prepare_file(contents.root / contents.files.path(i), contents.transform));
+    return PackedPicture(
+        prepare_file(contents.root / contents.files.path(i), contents.files.bytes(i), contents.transform));
+  } catch (const ChangedImage&) {
+    throw;
   } catch (const DataError& e) {
     if (on_bad_image == OnBadImage::error) {
       throw DataError(std::string(e.what()) + kBadImageHint);

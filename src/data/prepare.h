@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -11,9 +12,30 @@
 
 namespace effnetv2 {
 
-/// What a cache holds of a file. Throws DataError with its name if it is bad.
-inline Image prepare_file(const std::filesystem::path& path, const Transform& transform) {
-  Image decoded = decode_image(path, transform.reduction());
+/// A file is not what it was when the images were listed: no bad image that may be left out, but another data set.
+struct ChangedImage : DataError {
+  using DataError::DataError;
+};
+
+/// What a cache holds of a file that had `bytes` when it was listed (0: not known). Throws DataError with its name if
+/// it is bad, ChangedImage if it has gone or has another size now.
+inline Image prepare_file(const std::filesystem::path& path, std::uint64_t bytes, const Transform& transform) {
+  const auto check_size = [&](std::uintmax_t now) {
+    if (bytes != 0 && now != bytes) {
+      throw ChangedImage(printable(path.string()) + ": has changed or gone since the images were listed (" +
+                         std::to_string(bytes) + " bytes then); restore it and resume");
+    }
+  };
+  std::string contents;
+  try {
+    contents = read_image_file(path);
+  } catch (const DataError&) {
+    std::error_code gone;
+    check_size(std::filesystem::file_size(path, gone));
+    throw;
+  }
+  check_size(contents.size());
+  Image decoded = decode_image(contents, path.string(), transform.reduction());
   try {
     return transform.prepare(std::move(decoded));
   } catch (const DataError& e) {

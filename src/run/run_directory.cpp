@@ -21,6 +21,7 @@ void remove_evaluation(const std::filesystem::path& folder) {
 }  // namespace
 
 RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(std::filesystem::absolute(path)) {
+  make_directories(path_);
   make_directories(checkpoints());
   lock_ = std::make_unique<FileLock>(path_ / ".lock");
 }

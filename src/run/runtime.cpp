@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
-#include <ATen/Context.h>
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <sys/mman.h>
 #include <torch/cuda.h>
 
 #ifdef __GLIBC__
@@ -56,6 +58,23 @@ void keep_freed_memory() {
 #endif
 }
 
+/// OpenBLAS asks for its buffers without end where there is no room for them, so they are made while there is.
+void make_blas_buffers() {
+  static bool made = false;
+  if (std::exchange(made, true)) {
+    return;
+  }
+  constexpr std::size_t kRoom = std::size_t{160} << 20;  // one has 128 MiB
+  void* room = ::mmap(nullptr, kRoom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    throw EnvironmentError(
+        "out of memory: there is no room for 160 MiB of address space more; raise its limit (ulimit -v)");
+  }
+  ::munmap(room, kRoom);
+  const at::Tensor some = at::ones({128, 128});  // smaller ones need no buffer
+  at::mm(some, some);
+}
+
 }  // namespace
 
 Precision resolved_precision(const ExperimentConfig& config, Use use) {
@@ -78,6 +97,7 @@ ExperimentConfig resolve_runtime(ExperimentConfig config, Use use) {
 void apply_runtime(const ExperimentConfig& config) {
   keep_freed_memory();
   at::set_num_threads(static_cast<int>(config.threads.value_or(usable_cores())));
+  make_blas_buffers();
   if (config.device == "cpu") {
     return;  // the rest is of cards
   }

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/mapped_file.h"
 
 namespace effnetv2 {
 
@@ -30,16 +30,16 @@ FileBytes::FileBytes(const std::filesystem::path& path) : name_(path.string()) {
     throw CheckpointError(name_ + ": is no file, but a folder or a device");
   }
   const auto size = static_cast<std::size_t>(info.st_size);
-  void* data = size == 0 ? nullptr : ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int code = errno;
+  std::shared_ptr<const MappedFile> file;
+  try {
+    file = std::make_shared<const MappedFile>(fd, size, path);
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
   ::close(fd);
-  if (data == MAP_FAILED) {
-    throw EnvironmentError(name_ + ": cannot map " + std::to_string(size) + " bytes: " + std::strerror(code));
-  }
-  if (data != nullptr) {
-    owner_ = std::shared_ptr<const void>(data, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
-    view_ = {static_cast<const char*>(data), size};
-  }
+  view_ = {reinterpret_cast<const char*>(file->data()), size};
+  owner_ = std::move(file);
 }
 
 FileBytes::FileBytes(std::string name, std::string bytes) : name_(std::move(name)) {

@@ -5,6 +5,11 @@
 
 namespace effnetv2 {
 
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitEnvironment = 6;
+inline constexpr int kExitInterrupted = 130;
+
 /// Everything the library throws on purpose. what() is one message for the user: the field or file, the rule,
 /// what was received and a hint. The program prints it without a backtrace and exits with exit_code().
 class Error : public std::runtime_error {
@@ -40,11 +45,13 @@ struct NumericError : Error {
 
 /// The machine refused: disk full, permission, no such device, out of memory, run directory locked. Exit code 6.
 struct EnvironmentError : Error {
-  explicit EnvironmentError(const std::string& message) : Error(6, message) {}
+  explicit EnvironmentError(const std::string& message) : Error(kExitEnvironment, message) {}
 };
 
-inline constexpr int kExitDone = 0;
-inline constexpr int kExitUsage = 2;
-inline constexpr int kExitInterrupted = 130;
+/// The system refused a call on a file. Exit code 6.
+struct FileError : EnvironmentError {
+  FileError(const std::string& message, int code_) : EnvironmentError(message), code(code_) {}
+  int code;  ///< errno
+};
 
 }  // namespace effnetv2

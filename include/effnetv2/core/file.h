@@ -8,12 +8,13 @@
 
 namespace effnetv2 {
 
-/// The whole file. Throws EnvironmentError with the path and the system's reason.
+/// The whole file. Throws FileError with the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
 /// A file that appears whole or not at all: written under a temporary name in the same folder, then commit()
-/// syncs it, renames it over `path` and syncs the folder. Without commit() the destructor removes the temporary.
-/// Errors (disk full, permission) are EnvironmentError; the old file is then untouched.
+/// syncs it, renames it over `path` and syncs the folder. Without commit() the destructor removes the temporary, and of
+/// a process that was killed the next AtomicFile of the same path does. Errors (disk full, permission) are FileError;
+/// the old file is then untouched.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -29,6 +30,7 @@ class AtomicFile {
  private:
   std::filesystem::path path_;
   std::filesystem::path temporary_;
+  std::string buffer_;  ///< what is not worth a write of its own yet
   int fd_ = -1;
 };
 
@@ -54,7 +56,7 @@ class AppendFile {
   int fd_ = -1;
 };
 
-/// Makes `directory` with its parents and syncs it, so that later renames in it last.
+/// Makes `directory` with its parents, durably.
 void make_directories(const std::filesystem::path& directory);
 
 /// Makes renames and new names in `directory` durable.
@@ -63,7 +65,7 @@ void sync_directory(const std::filesystem::path& directory);
 /// What the name of every temporary file of ours begins with.
 inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
 
-/// Removes temporaries that a killed process left in `directory`.
-void remove_stale_temporaries(const std::filesystem::path& directory);
+/// Removes temporaries that killed processes left in `directory`, those of the file `name` there or of all.
+void remove_stale_temporaries(const std::filesystem::path& directory, std::string_view name = {});
 
 }  // namespace effnetv2

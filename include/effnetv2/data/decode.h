@@ -24,6 +24,9 @@ Image decode_image(const std::filesystem::path& path);
 /// are decoded whole.
 Image decode_image(const std::filesystem::path& path, const Reduction& reduction);
 
+/// The bytes of a file of pictures. Throws DataError if it cannot be read, EnvironmentError if nothing can.
+std::string read_image_file(const std::filesystem::path& path);
+
 /// From bytes in memory; `name` is for messages. `reduction` may be empty.
 Image decode_image(const std::string& bytes, const std::string& name, const Reduction& reduction = {});
 

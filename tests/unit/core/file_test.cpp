@@ -1,6 +1,7 @@
 #include "effnetv2/core/file.h"
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 #include <vector>
 
@@ -68,6 +69,12 @@ TEST(ReadFile, GivesEveryByte) {
 
 TEST(ReadFile, NamesWhatItCannotRead) {
   const TempDir dir;
+  try {
+    read_file(dir / "missing");
+    ADD_FAILURE() << "no FileError";
+  } catch (const FileError& e) {
+    EXPECT_EQ(e.code, ENOENT);
+  }
   EXPECT_THAT(error_of([&] { read_file(dir / "missing"); }),
               AllOf(HasSubstr((dir / "missing").string()), HasSubstr("No such file")));
   EXPECT_THAT(error_of([&] { read_file(dir.path()); }), HasSubstr("Is a directory"));
@@ -129,6 +136,25 @@ TEST(AtomicFile, StaleTemporariesCanBeRemoved) {
   remove_stale_temporaries(dir.path());
   EXPECT_EQ(names_in(dir.path()), std::vector<std::string>{"kept"});
   remove_stale_temporaries(dir / "missing");
+}
+
+TEST(AtomicFile, TakesAwayWhatAKilledProcessLeftOfTheSameFile) {
+  const TempDir dir;
+  dir.write(std::string(kTemporaryPrefix) + "123-0-a", "half");
+  dir.write(std::string(kTemporaryPrefix) + "123-0-b", "half of another");
+  write_file(dir / "a", "whole");
+  EXPECT_THAT(names_in(dir.path()), ::testing::UnorderedElementsAre("a", std::string(kTemporaryPrefix) + "123-0-b"));
+}
+
+TEST(AtomicFile, OneThatIsBeingWrittenIsNotStale) {
+  const TempDir dir;
+  AtomicFile first(dir / "a");
+  first.write("first");
+  write_file(dir / "a", "second");
+  remove_stale_temporaries(dir.path());
+  EXPECT_EQ(names_in(dir.path()).size(), 2U);
+  first.commit();
+  EXPECT_EQ(read_file(dir / "a"), "first");
 }
 
 TEST(FileThreads, AReaderNeverSeesHalfAFile) {

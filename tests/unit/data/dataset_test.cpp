@@ -50,7 +50,16 @@ class ImageDatasetTest : public ::testing::Test {
   }
   void TearDown() override { clear_stop_request(); }
 
-  void damage(std::size_t i) { folder.write(files.path(i), "this is no picture"); }
+  /// Before it is listed.
+  void damage(std::size_t i) {
+    folder.write(files.path(i), "this is no picture");
+    FileList listed;
+    for (ImageFile file : files) {
+      file.bytes = std::filesystem::file_size(folder / file.path);
+      listed.push_back(file);
+    }
+    files = listed;
+  }
 
   std::unique_ptr<ImageDataset> open(Transform::Mode mode = Transform::Mode::train) const {
     return std::make_unique<ImageDataset>(folder.path(), files, config, mode);
@@ -206,10 +215,31 @@ TEST_F(ImageDatasetThreads, ABadPictureIsAnErrorThatNamesIt) {
   EXPECT_THAT(data->bad_images(), IsEmpty());
 }
 
+TEST_F(ImageDatasetTest, WhatChangedSinceItWasListedIsNoBadPictureToLeaveOut) {
+  config.on_bad_image = OnBadImage::skip;
+  const auto data = open();
+  const auto error_of = [&](std::int64_t index) -> std::string {
+    try {
+      data->get(index, 1, 1);
+    } catch (const DataError& e) {
+      return e.what();
+    }
+    return "no DataError";
+  };
+  folder.write(files.path(3), "shorter");
+  std::filesystem::remove(folder / files.path(4));
+  std::filesystem::remove(folder / files.path(5));
+  std::filesystem::create_directory(folder / files.path(5));
+  for (const std::int64_t changed : {3, 4, 5}) {
+    EXPECT_THAT(error_of(changed), AllOf(HasSubstr(data->name(changed)), HasSubstr("has changed or gone since")));
+  }
+  EXPECT_THAT(data->bad_images(), IsEmpty());
+}
+
 TEST_F(ImageDatasetThreads, SkippedPicturesAreListedOnce) {
   damage(20);
   damage(3);
-  std::filesystem::remove(folder / files.path(9));
+  damage(9);
   config.on_bad_image = OnBadImage::skip;
   const auto data = open();
   EXPECT_THAT(data->bad_images(), IsEmpty());
