@@ -101,7 +101,11 @@ Image decode_image(const std::filesystem::path& path, const Reduction& reduction
 }
 
 ImageHeader read_image_header(const std::filesystem::path& path) {
-  return checked_header(read_image_file(path), path.string(), /*header_only=*/true);
+  return read_image_header(read_image_file(path), path.string());
+}
+
+ImageHeader read_image_header(const std::string& bytes, const std::string& name) {
+  return checked_header(bytes, name, /*header_only=*/true);
 }
 
 }  // namespace effnetv2

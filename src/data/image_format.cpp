@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 namespace effnetv2 {
 namespace {
@@ -166,7 +167,7 @@ ImageFormat inspect_bmp(const Bytes& data, bool header_only) {
   const auto bits = old_header ? data.little16(24) : data.little16(28);
   const auto compression = old_header ? 0 : data.little32(30);
   // OpenCV says on stderr what it does not know
-  if (data.little32(14) > 124 || compression > 3 || bits > 32) {
+  if (data.little32(14) < 12 || data.little32(14) > 124 || compression > 3 || bits > 32) {
     return broken("is damaged or of an unknown kind: BMP header of " + std::to_string(data.little32(14)) + " bytes, " +
                   std::to_string(bits) + " bits, compression " + std::to_string(compression));
   }
@@ -185,6 +186,14 @@ ImageFormat inspect_bmp(const Bytes& data, bool header_only) {
 ImageFormat inspect_webp(const Bytes& data, bool header_only) {
   if (!data.has(0, 30) || (!header_only && !data.has(8, data.little32(4)))) {
     return broken(kTruncated);
+  }
+  // OpenCV gives what libwebp refuses to its readers of DICOM and DTED where it has their marks, and the former's
+  // asserts end the process
+  for (const auto& [at, mark] : {std::pair{128, "DICM"}, {140, "DTED"}}) {
+    if (data.has(at, 4) && data.text(at, 4) == mark) {
+      return broken("is damaged or of an unknown kind: a WebP with the mark of another format at byte " +
+                    std::to_string(at));
+    }
   }
   const auto kind = data.text(12, 4);
   if (kind == "VP8X") {

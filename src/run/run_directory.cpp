@@ -4,6 +4,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/run/saved_run.h"
 #include "effnetv2/train/checkpoint.h"
 
 namespace effnetv2 {
@@ -50,7 +51,7 @@ bool RunDirectory::holds_run(const std::filesystem::path& path) {
 ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets) {
   if (!std::filesystem::exists(path / "config.json")) {
     if (const auto state = read_state(path / "checkpoints", [](const std::string&) {})) {
-      return parse_config(state->values.at("run").at("config"), path, sets);
+      return parse_config(to_json(saved_run(*state).config), path, sets);
     }
     throw ConfigError(path.string() + ": is no run directory: it has no config.json");
   }

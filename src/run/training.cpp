@@ -22,9 +22,11 @@
 #include "effnetv2/run/result.h"
 #include "effnetv2/run/run_directory.h"
 #include "effnetv2/run/runtime.h"
+#include "effnetv2/run/saved_run.h"
 #include "effnetv2/run/tensorboard_log.h"
 #include "effnetv2/train/checkpoint.h"
 #include "effnetv2/train/evaluate.h"
+#include "effnetv2/train/train_progress.h"
 
 namespace effnetv2 {
 namespace {
@@ -60,6 +62,13 @@ NamedTensors weights_of(const EfficientNetImpl& network) {
   return weights;
 }
 
+/// What a run goes on from.
+struct SavedState {
+  TrainState state;
+  TrainProgress progress;
+  SavedRun run;
+};
+
 /// One training process on one run directory.
 class TrainingRun {
  public:
@@ -83,7 +92,7 @@ class TrainingRun {
     data_ = fingerprint(listing_);
     config_.model.num_classes = resolve_num_classes(config_.model, listing_);
     check_plan(config_, listing_);
-    std::optional<TrainState> saved = read_saved_state();
+    std::optional<SavedState> saved = read_saved_state();
     auto network = build_network(config_);
     if (!saved) {
       load_initial_weights(*network, config_, listing_.classes, *log_);
@@ -105,7 +114,7 @@ class TrainingRun {
     Trainer trainer(config_, network, {*train_.loader, val_.loader.get(), train_eval_.loader.get()}, hooks());
     trainer_ = &trainer;
     if (saved) {
-      trainer.restore(*saved);
+      trainer.restore(saved->state);
       saved.reset();
       log_->info("resumed at step " + std::to_string(trainer.steps_done()) + ", epoch " +
                  std::to_string(trainer.epochs_done() + 1) + " of " + std::to_string(config_.train.epochs));
@@ -204,7 +213,7 @@ class TrainingRun {
     return outcome;
   }
 
-  std::optional<TrainState> read_saved_state() {
+  std::optional<SavedState> read_saved_state() {
     if (!dir_ || replacing_) {
       return std::nullopt;
     }
@@ -213,24 +222,25 @@ class TrainingRun {
     if (!state) {
       return std::nullopt;
     }
-    const auto& run = state->values["run"];
-    check_same_settings(parse_config(run.at("config"), dir_->path()));
-    if (const auto difference = first_difference(run.at("data"), data_)) {
+    SavedState saved{*state, train_progress(*state), saved_run(*state)};
+    check_same_settings(saved.run.config);
+    if (const auto difference = first_difference(saved.run.data, data_)) {
       throw DataError(config_.data.root.value_or("") + ": the images are not those the run was trained on: " +
                       *difference + "; restore them or start a new run");
     }
-    check_not_shorter(*state);
-    if (const std::string had = run.at("cpu_level"); had != to_string(cpu_level())) {
-      log_->warn("the run used " + had + " instructions until now and goes on with " + to_string(cpu_level()) +
+    check_not_shorter(saved.progress);
+    if (saved.run.cpu_level != to_string(cpu_level())) {
+      log_->warn("the run used " + saved.run.cpu_level + " instructions until now and goes on with " +
+                 to_string(cpu_level()) +
                  ": sums round in another order, so it will not end with the bits it would have had");
     }
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string();
-    return state;
+    return saved;
   }
 
   /// What was trained already cannot be taken back.
-  void check_not_shorter(const TrainState& saved) const {
-    const std::int64_t begun = saved.values.at("epoch").get<std::int64_t>() + (saved.values.at("batch") > 0 ? 1 : 0);
+  void check_not_shorter(const TrainProgress& saved) const {
+    const std::int64_t begun = saved.epoch + (saved.batch > 0 ? 1 : 0);
     if (config_.train.epochs < begun) {
       throw ConfigError(dir_->path().string() + ": train.epochs: is " + std::to_string(config_.train.epochs) +
                         ", but the run has begun epoch " + std::to_string(begun) +
@@ -238,7 +248,7 @@ class TrainingRun {
     }
   }
 
-  void begin(const std::optional<TrainState>& saved) {
+  void begin(const std::optional<SavedState>& saved) {
     if (!dir_ || replacing_) {
       if (!dir_) {
         dir_.emplace(RunDirectory::next_free(config_.name));
@@ -249,12 +259,11 @@ class TrainingRun {
     }
     MetricsLog::Position keep;
     if (saved) {
-      const auto& run = saved->values["run"];
-      keep = {run.at("metrics_jsonl"), run.at("metrics_csv")};
-      seconds_before_ = run.at("seconds");
-      last_row_ = run.at("last_row");
-      best_row_ = run.at("best_row");
-      bad_images_ = run.at("bad_images").get<std::set<std::string>>();
+      keep = saved->run.metrics;
+      seconds_before_ = saved->run.seconds;
+      last_row_ = saved->run.last_row;
+      best_row_ = saved->run.best_row;
+      bad_images_ = saved->run.bad_images;
     }
     // a longer training is no longer finished
     std::filesystem::remove(dir_->result());
@@ -282,14 +291,12 @@ class TrainingRun {
   }
 
   /// Goes on with the event file if it is as the state knew it, else makes it anew from metrics.jsonl.
-  void open_tensorboard(const std::optional<TrainState>& saved) {
-    const nlohmann::json run = saved ? saved->values["run"] : nlohmann::json::object();
-    const nlohmann::json position = run.value("events", nlohmann::json::object());
-    const EventFile::Position keep{position.value("bytes", std::int64_t{0}), position.value("crc", std::uint32_t{0})};
+  void open_tensorboard(const std::optional<SavedState>& saved) {
+    const auto keep = saved ? saved->run.events.value_or(EventFile::Position{}) : EventFile::Position{};
     tensorboard_.emplace(dir_->events(), keep);
     if (!tensorboard_->is_new()) {
-      if (run.at("config") != nlohmann::json(to_json(config_))) {
-        tensorboard_->add_config(saved->values.at("epoch"), to_json(config_));
+      if (to_json(saved->run.config) != to_json(config_)) {
+        tensorboard_->add_config(saved->progress.epoch, to_json(config_));
       }
       return;
     }
@@ -386,19 +393,19 @@ class TrainingRun {
     TrainState state = trainer_->state();
     const auto position = metrics_->sync();
     collect_bad_images();
-    state.values["run"] = {{"config", to_json(config_)},
-                           {"data", data_},
-                           {"cpu_level", to_string(cpu_level())},
-                           {"metrics_jsonl", position.jsonl},
-                           {"metrics_csv", position.csv},
-                           {"seconds", seconds()},
-                           {"last_row", last_row_},
-                           {"best_row", best_row_},
-                           {"bad_images", bad_images_}};
+    SavedRun run{.config = config_,
+                 .data = data_,
+                 .cpu_level = to_string(cpu_level()),
+                 .metrics = position,
+                 .seconds = seconds(),
+                 .last_row = last_row_,
+                 .best_row = best_row_,
+                 .bad_images = bad_images_,
+                 .events = std::nullopt};
     if (tensorboard_) {
-      const auto events = tensorboard_->sync();
-      state.values["run"]["events"] = {{"bytes", events.bytes}, {"crc", events.crc}};
+      run.events = tensorboard_->sync();
     }
+    state.values["run"] = to_json(run);
     write_state(dir_->checkpoints(), state);
     last_save_ = Clock::now();
     last_good_ = "the last good checkpoint is " + (dir_->checkpoints() / "state.safetensors").string() + " (step " +

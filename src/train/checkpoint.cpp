@@ -2,8 +2,10 @@
 
 #include <string_view>
 
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
+#include "effnetv2/core/text.h"
 #include "effnetv2/weights/checksum.h"
 
 namespace effnetv2 {
@@ -23,38 +25,6 @@ bool is_other_format(const std::string& format) {
   constexpr std::string_view kFamily = "effnetv2.state.";
   return format.size() > kFamily.size() && format.starts_with(kFamily) &&
          format.find_first_not_of("0123456789", kFamily.size()) == std::string::npos;
-}
-
-TrainState read_one(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
-  const auto& metadata = file.metadata();
-  const auto find = [&](const char* key) {
-    const auto it = metadata.find(key);
-    return it == metadata.end() ? std::string() : it->second;
-  };
-  if (find("format") != kFormat && is_other_format(find("format"))) {
-    throw OtherFormat(path.string() + ": was written by another version of effnetv2 (format \"" + find("format") +
-                      "\", this one writes \"" + kFormat +
-                      "\"); go on with that version, or start anew with train "
-                      "--overwrite");
-  }
-  if (find("format") != kFormat) {
-    throw CheckpointError(path.string() + ": is no training state (format \"" + find("format") + "\", expected \"" +
-                          kFormat + "\")");
-  }
-  TrainState state;
-  for (const auto& name : file.names()) {
-    state.tensors.emplace_back(name, file.tensor(name));
-  }
-  const std::string values = find("state");
-  if (checksum(state.tensors, values) != find("checksum")) {
-    throw CheckpointError(path.string() + ": is damaged: its checksum does not fit its contents");
-  }
-  state.values = nlohmann::json::parse(values, nullptr, /*allow_exceptions=*/false);
-  if (state.values.is_discarded()) {
-    throw CheckpointError(path.string() + ": is damaged: its \"state\" metadata is no JSON");
-  }
-  return state;
 }
 
 }  // namespace
@@ -88,6 +58,44 @@ void write_state(const std::filesystem::path& folder, const TrainState& state) {
   sync_directory(folder);
 }
 
+TrainState read_state(const FileBytes& bytes) {
+  const SafetensorsFile file(bytes);
+  const auto& name = bytes.name();
+  const auto& metadata = file.metadata();
+  const auto find = [&](const char* key) {
+    const auto it = metadata.find(key);
+    return it == metadata.end() ? std::string() : it->second;
+  };
+  if (find("format") != kFormat && is_other_format(find("format"))) {
+    throw OtherFormat(name + ": was written by another version of effnetv2 (format \"" + find("format") +
+                      "\", this one writes \"" + kFormat +
+                      "\"); go on with that version, or start anew with train "
+                      "--overwrite");
+  }
+  if (find("format") != kFormat) {
+    throw CheckpointError(name + ": is no training state (format " + in_quotes(find("format")) + ", expected " +
+                          in_quotes(kFormat) + ")");
+  }
+  TrainState state;
+  state.name = name;
+  for (const auto& tensor : file.names()) {
+    state.tensors.emplace_back(tensor, file.tensor(tensor));
+  }
+  const std::string values = find("state");
+  if (checksum(state.tensors, values) != find("checksum")) {
+    throw CheckpointError(name + ": is damaged: its checksum does not fit its contents");
+  }
+  state.values = nlohmann::json::parse(values, nullptr, /*allow_exceptions=*/false);
+  if (state.values.is_discarded()) {
+    throw CheckpointError(name + ": is damaged: its \"state\" metadata is no JSON");
+  }
+  if (!depth_is_allowed(state.values)) {  // copying and showing it would take stack for each level
+    throw CheckpointError(name + ": is damaged: its \"state\" metadata is nested deeper than " +
+                          std::to_string(kMaxJsonDepth) + " levels");
+  }
+  return state;
+}
+
 std::optional<TrainState> read_state(const std::filesystem::path& folder,
                                      const std::function<void(const std::string&)>& warn) {
   std::optional<std::string> damage;
@@ -96,12 +104,13 @@ std::optional<TrainState> read_state(const std::filesystem::path& folder,
       continue;
     }
     try {
-      TrainState state = read_one(folder / name);
+      TrainState state = read_state(FileBytes(folder / name));
       if (damage) {
         warn(*damage + "; going on from the previous state");
         // in the damaged one's place: it must not become the previous state when the next is written
         std::filesystem::rename(folder / kPrevious, folder / kCurrent);
         sync_directory(folder);
+        state.name = (folder / kCurrent).string();
       }
       return state;
     } catch (const OtherFormat&) {

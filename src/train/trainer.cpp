@@ -24,6 +24,7 @@
 #include "effnetv2/train/metrics.h"
 #include "effnetv2/train/optimizer.h"
 #include "effnetv2/train/schedule.h"
+#include "effnetv2/train/train_progress.h"
 #include "effnetv2/train/train_step.h"
 #include "effnetv2/weights/state_dict.h"
 
@@ -382,53 +383,40 @@ struct Trainer::Impl {
       append(state.tensors, with_prefix("ema.", ema->state()));
     }
     append(state.tensors, with_prefix("optimizer.", optimizer.state()));
-    const at::Tensor metric_sums = step.sums().state();
-    const auto* sum = metric_sums.data_ptr<double>();
-    state.values = {
-        {"epoch", epoch},
-        {"batch", batch},
-        {"images", images},
-        {"train_seconds", train_seconds},
-        {"optimizer_steps", optimizer.steps()},
-        {"ema_updates", ema ? ema->updates() : 0},
-        {"metric_sums", std::vector<double>(sum, sum + metric_sums.numel())},
-        {"plateau",
-         {{"has_best", plateau.has_best},
-          {"best", plateau.best},
-          {"bad_epochs", plateau.bad_epochs},
-          {"cooldown", plateau.cooldown},
-          {"lr", plateau.lr}}},
-        {"best",
-         {{"has_best", best.has_best}, {"best", best.best}, {"best_epoch", best.best_epoch}, {"waited", best.waited}}},
-    };
+    TrainProgress progress{.epoch = epoch,
+                           .batch = batch,
+                           .images = images,
+                           .train_seconds = train_seconds,
+                           .optimizer_steps = optimizer.steps(),
+                           .ema_updates = ema ? ema->updates() : 0,
+                           .metric_sums = {},
+                           .plateau = plateau,
+                           .best = best};
+    const at::Tensor sums = step.sums().state();
+    std::copy_n(sums.data_ptr<double>(), progress.metric_sums.size(), progress.metric_sums.begin());
+    state.values = to_json(progress);
     return state;
   }
 
   void restore(const TrainState& state) {
-    try {
-      const auto& values = state.values;
-      load_state_dict(*network, without_prefix("model.", state.tensors), "the saved training state");
-      optimizer.load_state(without_prefix("optimizer.", state.tensors), values.at("optimizer_steps"));
-      if (ema) {
-        ema->load_state(without_prefix("ema.", state.tensors), values.at("ema_updates"));
-      }
-      epoch = values.at("epoch");
-      batch = values.at("batch");
-      images = values.at("images");
-      train_seconds = values.at("train_seconds");
-      const auto saved_sums = values.at("metric_sums").get<std::vector<double>>();
-      step.sums().load_state(at::tensor(saved_sums, at::kDouble));
-      const auto& p = values.at("plateau");
-      plateau = {p.at("has_best"), p.at("best"), p.at("bad_epochs"), p.at("cooldown"), p.at("lr")};
-      const auto& b = values.at("best");
-      best = {b.at("has_best"), b.at("best"), b.at("best_epoch"), b.at("waited")};
-    } catch (const nlohmann::json::exception& e) {
-      throw CheckpointError(std::string("the saved training state lacks a value or has the wrong kind: ") + e.what());
+    const TrainProgress progress = train_progress(state);
+    if (progress.batch > batches()) {
+      throw CheckpointError(state.name + ": stands at epoch " + std::to_string(progress.epoch) + ", batch " +
+                            std::to_string(progress.batch) + ", but an epoch has " + std::to_string(batches()) +
+                            " batches");
     }
-    if (epoch < 0 || batch < 0 || batch > batches()) {
-      throw CheckpointError("the saved training state stands at epoch " + std::to_string(epoch) + ", batch " +
-                            std::to_string(batch) + ", but an epoch has " + std::to_string(batches()) + " batches");
+    load_state_dict(*network, without_prefix("model.", state.tensors), state.name);
+    optimizer.load_state(without_prefix("optimizer.", state.tensors), progress.optimizer_steps);
+    if (ema) {
+      ema->load_state(without_prefix("ema.", state.tensors), progress.ema_updates);
     }
+    epoch = progress.epoch;
+    batch = progress.batch;
+    images = progress.images;
+    train_seconds = progress.train_seconds;
+    step.sums().load_state(at::tensor(at::ArrayRef<double>(progress.metric_sums), at::kDouble));
+    plateau = progress.plateau;
+    best = progress.best;
   }
 };
 

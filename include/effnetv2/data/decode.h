@@ -32,5 +32,7 @@ Image decode_image(const std::string& bytes, const std::string& name, const Redu
 
 /// Throws DataError if the file is no image that decode_image understands.
 ImageHeader read_image_header(const std::filesystem::path& path);
+/// The same of bytes in memory; `name` is for messages.
+ImageHeader read_image_header(const std::string& bytes, const std::string& name);
 
 }  // namespace effnetv2

@@ -212,12 +212,28 @@ TEST(Decode, SaysWhatIsWrongWithAPng) {
 TEST(Decode, SaysWhatIsWrongWithABmp) {
   const CaptureStderr noise;
   const std::string bytes = example("bmp", "24 bit");
-  for (const auto& [at, value] : {std::pair{14, 200}, {28, 99}, {30, 9}}) {
+  for (const auto& [at, value] : {std::pair{14, 200}, {14, 0}, {28, 99}, {30, 9}}) {
     std::string damaged = bytes;
     damaged[static_cast<std::size_t>(at)] = static_cast<char>(value);
     EXPECT_THAT(refusal(damaged), HasSubstr("BMP header of"));
   }
   EXPECT_EQ(noise.text(), "");
+}
+
+/// OpenCV would hand it to its reader of DICOM, whose asserts end the process.
+TEST(Decode, ABrokenWebpWithTheMarkOfAnotherFormatIsRefused) {
+  const std::string whole = example("webp", "lossy with alpha");
+  ASSERT_GT(whole.size(), 144U);
+  std::string damaged = whole;
+  damaged.replace(12, 4, "none");
+  for (const auto& [at, mark] : {std::pair{128, "DICM"}, {140, "DTED"}}) {
+    std::string marked = damaged;
+    marked.replace(static_cast<std::size_t>(at), 4, mark);
+    EXPECT_THAT(refusal(marked), HasSubstr("mark of another format at byte " + std::to_string(at)));
+  }
+  damaged = whole;
+  damaged.replace(127, 4, "DICM");
+  EXPECT_THAT(refusal(damaged), Not(HasSubstr("mark of another format"))) << "no one looks there";
 }
 
 TEST(Decode, AMessageIsOnePrintableLine) {

@@ -13,6 +13,7 @@
 #include "effnetv2/core/stop.h"
 #include "effnetv2/run/evaluation.h"
 #include "effnetv2/run/run_directory.h"
+#include "effnetv2/train/checkpoint.h"
 
 #include "support/temp_dir.h"
 #include "support/tiny_run.h"
@@ -20,6 +21,7 @@
 namespace effnetv2 {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 using TrainingTest = test::TinyRun;
@@ -173,6 +175,39 @@ TEST_F(TrainingTest, AStateHoldsItsSettingsEvenWithoutTheConfigBeside) {
   EXPECT_EQ(RunDirectory::stored_config(dir_ / "a").train.batch_size, 16) << "from the state";
   train("a", StartMode::resume_or_create);
   EXPECT_EQ(read_file(dir_ / "a" / "checkpoints" / "last.safetensors"), whole);
+}
+
+/// Whole by its checksum, so that the state before it is no better.
+TEST_F(TrainingTest, AStateWithAValueMissingOrOfAnotherKindIsRefusedByName) {
+  train("a");
+  std::filesystem::remove(dir_ / "a" / "result.json");
+  const auto folder = dir_ / "a" / "checkpoints";
+  const TrainState whole = *read_state(folder, {});
+  const auto expect_refused = [&](const TrainState& odd, const std::string& place) {
+    write_state(folder, odd);
+    try {
+      train("a", StartMode::resume_or_create);
+      ADD_FAILURE() << place << " was not missed";
+    } catch (const CheckpointError& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("state.safetensors"), HasSubstr(place)));
+    }
+  };
+  for (const std::string key : {"run", "epoch", "best"}) {
+    TrainState odd = whole;
+    odd.values.erase(key);
+    expect_refused(odd, key + " is missing");
+    odd.values[key] = "x";
+    expect_refused(odd, key + " must be");
+  }
+  TrainState odd = whole;
+  odd.values["batch"] = 1000;
+  config_.train.epochs = 3;
+  expect_refused(odd, "batch 1000, but an epoch has 4 batches");
+  odd = whole;
+  odd.values["run"].erase("config");
+  std::filesystem::remove(dir_ / "a" / "config.json");
+  write_state(folder, odd);
+  EXPECT_THROW(RunDirectory::stored_config(dir_ / "a"), CheckpointError);
 }
 
 TEST_F(TrainingTest, ARunWithoutAStepTakesOtherSettings) {

@@ -4,16 +4,23 @@
 #include <fstream>
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/rng.h"
 
+#include "support/state_file.h"
 #include "support/temp_dir.h"
 
 namespace effnetv2 {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 TrainState sample_state(int step) {
   TrainState state;
@@ -134,6 +141,24 @@ TEST(Checkpoint, AStateOfAnotherVersionIsNeitherUsedNorReplaced) {
   write_file(dir.path() / "state.safetensors", other);
   EXPECT_THROW(read(dir.path()), CheckpointError);
   EXPECT_EQ(read_file(dir.path() / "state.safetensors"), other);
+}
+
+/// Files whose checksum fits, made by another hand.
+TEST(Checkpoint, WhatIsNoStateIsSaidInOneLine) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const auto& [bytes, message] :
+       {std::pair{test::state_file("{"), "is no JSON"},
+        {test::state_file(deep), "is nested deeper than 64 levels"},
+        {test::state_file("{}", "odd\nformat"), "is no training state (format \"odd\\x0Aformat\""},
+        {test::state_file("{}", "effnetv2.state.4"), "was written by another version"}}) {
+    try {
+      read_state(FileBytes("FILE", bytes));
+      ADD_FAILURE() << "not refused: " << message;
+    } catch (const CheckpointError& e) {
+      EXPECT_THAT(e.what(), AllOf(StartsWith("FILE: "), HasSubstr(message), Not(HasSubstr("\n"))));
+    }
+  }
+  EXPECT_EQ(read_state(FileBytes("FILE", test::state_file("{}"))).name, "FILE");
 }
 
 TEST(Checkpoint, BothDamagedIsAnErrorThatNamesBoth) {
