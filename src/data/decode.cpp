@@ -17,6 +17,9 @@
 namespace effnetv2 {
 namespace {
 
+/// More than any picture of kMaxPixels needs, and less than OpenCV can count.
+constexpr std::size_t kMostFileBytes = std::size_t{1} << 30;
+
 /// The loader has its own threads, and messages are ours to give.
 void set_up_opencv() {
   static std::once_flag once;
@@ -28,7 +31,7 @@ void set_up_opencv() {
 
 std::string read_image_file(const std::filesystem::path& path) {
   try {
-    return read_file(path);
+    return read_file(path, kMostFileBytes);
   } catch (const EnvironmentError& e) {
     throw DataError(printable(e.what()));
   }
