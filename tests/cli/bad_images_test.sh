@@ -43,7 +43,7 @@ JSON
 train() {
   local run=$1
   shift
-  timeout 120 "$program" train "$temp/tiny.json" --run-dir "$temp/$run" --overwrite --set "$@"
+  timeout -s KILL 120 "$program" train "$temp/tiny.json" --run-dir "$temp/$run" --overwrite --set "$@"
 }
 # as_message PATH: the name as messages write it
 as_message() {
@@ -84,12 +84,12 @@ rm "$temp/set/circle/loop.jpg"
 if [[ $closed ]]; then
   cp "$temp/drawn/circle/0000.png" "$temp/set/circle/closed.png"
   chmod 000 "$temp/set/circle/closed.png"
-  expect_exit 3 unprivileged timeout 120 "$program" train "$temp/tiny.json" --run-dir "$temp/alone" --overwrite
+  expect_exit 3 unprivileged timeout -s KILL 120 "$program" train "$temp/tiny.json" --run-dir "$temp/alone" --overwrite
   one_error_line "circle/closed.png: cannot open: Permission denied"
   chmod 644 "$temp/set/circle/closed.png"
   # a folder that cannot be read is no bad picture: what is in it is not known
   chmod 000 "$temp/set/circle"
-  expect_exit 3 unprivileged timeout 120 "$program" train "$temp/tiny.json" --run-dir "$temp/alone" --overwrite \
+  expect_exit 3 unprivileged timeout -s KILL 120 "$program" train "$temp/tiny.json" --run-dir "$temp/alone" --overwrite \
     --set data.on_bad_image=skip
   expect_contains "$errors" "circle: cannot read the folder: Permission denied"
   chmod 755 "$temp/set/circle"
@@ -134,7 +134,7 @@ while IFS= read -r -d '' name; do as_message "$name"; done <"$temp/bad" | LC_ALL
 expect_equal "$bad" "$(wc -l <"$temp/bad.txt")" "bad files"
 
 for cache in none ram disk; do
-  expect_exit 0 unprivileged timeout 120 "$program" train "$temp/tiny.json" --run-dir "$temp/skip-$cache" \
+  expect_exit 0 unprivileged timeout -s KILL 120 "$program" train "$temp/tiny.json" --run-dir "$temp/skip-$cache" \
     --set data.on_bad_image=skip data.cache=$cache train.epochs=2
   expect_equal "$bad" "$(jq .bad_images "$temp/skip-$cache/result.json")" "bad images, $cache"
   # each by name, once, and nothing else
@@ -144,23 +144,23 @@ for cache in none ram disk; do
   expect_same "$temp/skip-none/checkpoints/last.safetensors" "$temp/skip-$cache/checkpoints/last.safetensors"
 done
 # a run that goes on counts them once
-expect_exit 0 unprivileged timeout 120 "$program" resume "$temp/skip-none" --set train.epochs=3
+expect_exit 0 unprivileged timeout -s KILL 120 "$program" resume "$temp/skip-none" --set train.epochs=3
 expect_equal "$bad" "$(jq .bad_images "$temp/skip-none/result.json")" "bad images after resume"
 
 # verify names the same; stats counts them
-expect_exit 3 unprivileged timeout 120 "$program" data verify "$temp/set" --json
+expect_exit 3 unprivileged timeout -s KILL 120 "$program" data verify "$temp/set" --json
 jq -r '.bad[].path' "$output" | LC_ALL=C sort >"$temp/named.txt"
 expect_same "$temp/bad.txt" "$temp/named.txt"
 expect_equal "$((good + bad))" "$(jq .images "$output")" "images"
-expect_exit 0 unprivileged timeout 120 "$program" data stats "$temp/set" --json --size 16
+expect_exit 0 unprivileged timeout -s KILL 120 "$program" data stats "$temp/set" --json --size 16
 expect_equal "[$good,$bad]" "$(jq -c '[.images, .bad]' "$output")" "stats"
 
 # eval leaves out and counts, or stops at the first; predict answers the others and says which it could not read
-expect_exit 0 unprivileged timeout 120 "$program" eval "$temp/skip-ram" --split all --json --quiet
+expect_exit 0 unprivileged timeout -s KILL 120 "$program" eval "$temp/skip-ram" --split all --json --quiet
 expect_equal "[$good,$bad]" "$(jq -c '[.samples, .bad_images]' "$output")" "eval"
-expect_exit 3 unprivileged timeout 120 "$program" eval "$temp/odd-ram" --split all --quiet
+expect_exit 3 unprivileged timeout -s KILL 120 "$program" eval "$temp/odd-ram" --split all --quiet
 grep -qFf "$temp/bad.txt" "$errors" || fail "eval names none of the bad images"
-expect_exit 3 unprivileged timeout 120 "$program" predict "$temp/skip-ram" "$temp/set/circle" --json
+expect_exit 3 unprivileged timeout -s KILL 120 "$program" predict "$temp/skip-ram" "$temp/set/circle" --json
 expect_contains "$errors" "$bad of the pictures could not be read"
 jq -r '.[] | select(.error) | .path' "$output" | sed "s#^$temp/set/##" | LC_ALL=C sort >"$temp/named.txt"
 expect_same "$temp/bad.txt" "$temp/named.txt"
@@ -169,10 +169,10 @@ expect_equal "$bad" "$(jq '[.[] | select(.error) | select(.error | test("\n") | 
 # what is named on the command line may be anything: it is not waited for, and not read to an end that there is none of
 truncate -s 40G "$temp/sparse.jpg"
 for path in "$temp/set/square/pipe.jpg" /dev/zero "$temp/sparse.jpg"; do
-  expect_exit 3 timeout 60 "$program" predict "$temp/skip-ram" "$path" --quiet
+  expect_exit 3 timeout -s KILL 60 "$program" predict "$temp/skip-ram" "$path" --quiet
   expect_contains "$errors" "$path: "
 done
-expect_exit 3 timeout 60 "$program" predict "$temp/skip-ram" "$temp/set/circle/broken.jpg"
+expect_exit 3 timeout -s KILL 60 "$program" predict "$temp/skip-ram" "$temp/set/circle/broken.jpg"
 expect_contains "$errors" "broken.jpg: there is no such file"
 
 # ---- memory: a few hundred bytes whose header says 30000 x 30000 cost no more than their bytes

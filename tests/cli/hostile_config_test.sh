@@ -19,10 +19,10 @@ for verb in "train" "summary" "bench" "data pack" "eval --weights x.pth --config
   expect_contains "$errors" 'train.epochs: must be an integer in [1, 1000000], got "many"'
   expect_contains "$errors" "data.root: must be a path or null, got 7"
 done
-expect_exit 2 timeout 60 "$program" train /dev/zero
+expect_exit 2 timeout -s KILL 60 "$program" train /dev/zero
 expect_contains "$errors" "/dev/zero: is a device"
 mkfifo "$temp/pipe.json"
-expect_exit 2 timeout 60 "$program" train "$temp/pipe.json"
+expect_exit 2 timeout -s KILL 60 "$program" train "$temp/pipe.json"
 expect_contains "$errors" "the document is empty"
 
 # names of classes come from a file too
@@ -31,7 +31,7 @@ mkdir -p "$temp/set/one" "$temp/set/two"
 : >"$temp/set/one/a.jpg"
 : >"$temp/set/two/a.jpg"
 for names in /dev/zero "$temp"; do
-  expect_exit 3 timeout 60 "$program" train "$temp/good.json" --set data.root="$temp/set" data.class_names="$names" \
+  expect_exit 3 timeout -s KILL 60 "$program" train "$temp/good.json" --set data.root="$temp/set" data.class_names="$names" \
     --run-dir "$temp/run"
   expect_contains "$errors" "data.class_names: $names: cannot read: "
 done
