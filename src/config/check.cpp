@@ -18,6 +18,8 @@ namespace {
 using nlohmann::json;
 using Type = ConfigKey::Type;
 
+constexpr std::size_t kMostGuesses = 100;
+
 bool in_range(double value, const Range& range) {
   return std::isfinite(value) && (range.min_excluded ? value > range.min : value >= range.min) &&
          (range.max_excluded ? value < range.max : value <= range.max);
@@ -82,7 +84,8 @@ class Checker {
       const ConfigKey* const child = key.child(item.key());
       const std::string child_path = join_path(path, item.key());
       if (child == nullptr) {
-        add(child_path, unknown_key_text(key, item.key()));
+        const bool few = issues_.size() < kMostGuesses;  // what was meant takes long to find
+        add(child_path, few ? unknown_key_text(key, item.key()) : "is not a key");
       }
       item = child != nullptr && this->value(*child, *item, child_path) ? std::next(item) : value.erase(item);
     }

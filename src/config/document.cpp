@@ -18,6 +18,15 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::size_t kMaxExtends = 32;
+constexpr int kMaxFiles = 1000;
+constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxNameBytes = 4095;  // of a path, Linux's
+
+/// What was asked for, as one line of a message.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kShown = 200;
+  return printable(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
+}
 
 std::string begin(const std::string& label) {
   return label.empty() ? "" : label + ": ";
@@ -39,13 +48,20 @@ std::vector<std::string> json_files_beside(const fs::path& file) {
 
 void require_config_file(const fs::path& file, const std::string& label) {
   std::error_code ignored;
-  if (fs::is_directory(file, ignored)) {
+  const fs::file_status status = fs::status(file, ignored);
+  if (fs::is_directory(status)) {
     throw ConfigError(label + ": is a folder; a config is a JSON file" +
                       (fs::exists(file / "config.json", ignored) ? ", here " + label + "/config.json" : ""));
   }
-  if (!fs::exists(file, ignored) && !ignored) {
+  if (status.type() == fs::file_type::not_found) {
     throw ConfigError(label + ": no such config file" +
                       did_you_mean(file.filename().string(), json_files_beside(file)));
+  }
+  if (fs::is_character_file(status) || fs::is_block_file(status)) {
+    throw ConfigError(label + ": is a device; a config is a JSON file");
+  }
+  if (fs::is_regular_file(status) && fs::file_size(file, ignored) > kMaxFileBytes) {
+    throw ConfigError(label + ": is larger than " + human_bytes(kMaxFileBytes) + "; a config is a JSON file");
   }
 }
 
@@ -64,6 +80,9 @@ std::vector<std::string> bases_of(const json& document, const std::string& label
       bases.push_back(expand_variables(name.get<std::string>()));
     } catch (const ConfigError& error) {
       throw ConfigError(begin(label) + "extends: " + error.what());
+    }
+    if (bases.back().size() > kMaxNameBytes || bases.back().find('\0') != std::string::npos) {
+      throw ConfigError(begin(label) + "extends: no file can have the name " + show_value(name));
     }
   };
   if (found->is_array()) {
@@ -145,8 +164,9 @@ json default_at(const std::vector<Step>& steps, std::size_t count) {
 Document Document::from_file(const fs::path& file) {
   Document document;
   std::vector<std::string> chain;
-  document.origins_[""] = {.label = file.string(), .folder = {}};
-  document.add_file(file, file.string(), chain);
+  const std::string label = printable(file.string());
+  document.origins_[""] = {.label = label, .folder = {}};
+  document.add_file(file, label, chain);
   return document;
 }
 
@@ -161,6 +181,9 @@ Document Document::from_json(const json& document, const fs::path& folder) {
 }
 
 void Document::add_file(const fs::path& file, const std::string& label, std::vector<std::string>& chain) {
+  if (++files_ > kMaxFiles) {
+    throw ConfigError("extends: the config is made of more than " + std::to_string(kMaxFiles) + " files");
+  }
   require_config_file(file, label);
   std::error_code no_path;  // of a pipe, such as <(...) in a shell
   fs::path canonical = fs::weakly_canonical(file, no_path);
@@ -170,11 +193,11 @@ void Document::add_file(const fs::path& file, const std::string& label, std::vec
   if (cycle || chain.size() > kMaxExtends) {
     std::string text;
     for (const std::string& link : chain) {
-      text += (text.empty() ? "" : " -> ") + link;
+      text += (text.empty() ? "" : " -> ") + printable(link);
     }
     throw ConfigError(label + (cycle ? ": extends itself: " : ": too many files extend one another: ") + text);
   }
-  json document = parse_strict_json(read_file(file), label);
+  json document = parse_strict_json(read_file(file, kMaxFileBytes), label);
   add_document(std::move(document), {.label = label, .folder = fs::absolute(file).parent_path()}, chain);
   chain.pop_back();
 }
@@ -194,8 +217,7 @@ void Document::add_document(json document, const Origin& origin, std::vector<std
     const fs::path beside = fs::path(origin.label).parent_path() / base;
     const std::size_t links = chain.size();
     try {
-      add_file(file, origin.label.empty() ? file.lexically_normal().string() : beside.lexically_normal().string(),
-               chain);
+      add_file(file, printable((origin.label.empty() ? file : beside).lexically_normal().string()), chain);
     } catch (const ConfigError& error) {
       const bool own = !fs::is_regular_file(file);
       add_error((own ? begin(origin.label) + "extends: " : "") + error.what());
@@ -226,10 +248,11 @@ void Document::overlay(const std::string& path, json& under, const json& over, c
     return;
   }
   const auto below = [&](const std::string& other) {
-    return other.starts_with(path) &&
-           (other.size() == path.size() || other[path.size()] == '.' || other[path.size()] == '[');
+    return other.size() == path.size() || other[path.size()] == '.' || other[path.size()] == '[';
   };
-  std::erase_if(origins_, [&](const auto& entry) { return below(entry.first); });
+  for (auto it = origins_.lower_bound(path); it != origins_.end() && it->first.starts_with(path);) {
+    it = below(it->first) ? origins_.erase(it) : std::next(it);
+  }
   under = over;
   origins_[path] = origin;
 }
@@ -239,7 +262,7 @@ void Document::apply_sets(const std::vector<std::string>& sets, std::vector<std:
     try {
       apply_set(set);
     } catch (const ConfigError& error) {
-      errors.push_back("--set " + set + ": " + error.what());
+      errors.push_back("--set " + shown(set) + ": " + error.what());
     }
   }
 }
@@ -287,7 +310,7 @@ void Document::apply_set(const std::string& set) {
     node = &(*node)[step.index];
     path = join_path(path, step.index);
   }
-  overlay(path, *node, value, {.label = "--set " + set, .folder = fs::current_path()});
+  overlay(path, *node, value, {.label = "--set " + shown(set), .folder = fs::current_path()});
 }
 
 const Origin& Document::origin(std::string path) const {

@@ -44,6 +44,7 @@ class Document {
   nlohmann::json root_ = nlohmann::json::object();
   std::map<std::string, Origin> origins_;
   std::vector<std::string> errors_;
+  int files_ = 0;  ///< read until now
 };
 
 }  // namespace effnetv2

@@ -19,17 +19,19 @@ std::string value_of(const std::string& inside) {
   const auto split = inside.find(":-");
   const std::string name = inside.substr(0, split);
   if (!is_variable_name(name)) {
-    throw ConfigError("\"${" + inside + "}\" is not ${VAR} or ${VAR:-default}; write $${ for a literal ${");
+    throw ConfigError(show_value("${" + inside + "}") +
+                      " is not ${VAR} or ${VAR:-default}; write $${ for a literal ${");
   }
   const char* const value = std::getenv(name.c_str());
   if (split != std::string::npos) {
     if (inside.find("${", split) != std::string::npos) {
-      throw ConfigError("\"${" + inside + "}\": a default cannot hold another ${VAR}");
+      throw ConfigError(show_value("${" + inside + "}") + ": a default cannot hold another ${VAR}");
     }
     return value != nullptr && *value != '\0' ? value : inside.substr(split + 2);
   }
   if (value == nullptr) {
-    throw ConfigError("the environment variable " + name + " is not set; set it or write ${" + name + ":-default}");
+    throw ConfigError("the environment variable " + name.substr(0, 100) + " is not set; set it or write ${" +
+                      name.substr(0, 100) + ":-default}");
   }
   return value;
 }
@@ -45,7 +47,7 @@ std::string expand_variables(const std::string& text) {
     } else if (text.compare(i, 2, "${") == 0) {
       const auto close = text.find('}', i);
       if (close == std::string::npos) {
-        throw ConfigError("\"" + text + "\" has a ${ without its }; write $${ for a literal ${");
+        throw ConfigError(show_value(text) + " has a ${ without its }; write $${ for a literal ${");
       }
       expanded += value_of(text.substr(i + 2, close - i - 2));
       i = close + 1;
@@ -62,7 +64,7 @@ std::string resolve_path(const std::string& text, const std::filesystem::path& f
     return "";
   }
   if (expanded == "~" || expanded.starts_with("~/")) {
-    throw ConfigError("\"" + expanded + "\": ~ has no meaning here; write ${HOME} instead");
+    throw ConfigError(show_value(expanded) + ": ~ has no meaning here; write ${HOME} instead");
   }
   if (expanded.find('\0') != std::string::npos) {
     throw ConfigError("a path cannot hold a zero byte");

@@ -47,6 +47,9 @@ void collect_named(const ConfigKey& key, std::vector<const ConfigKey*>& keys) {
 /// The path of the key that `name` beside `parent`'s children may be meant for: the very name elsewhere, a slip of the
 /// pen here or elsewhere, the beginning of a name, words that a key is described by ("learning_rate"). "" if none.
 std::string guess_key(const ConfigKey& parent, const std::string& name) {
+  if (name.size() > 100) {
+    return "";
+  }
   std::vector<const ConfigKey*> keys;
   for (const ConfigKey& child : parent.children) {
     keys.push_back(&child);

@@ -6,11 +6,15 @@
 #include <vector>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
 
 namespace effnetv2 {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kShownBytes = 80;  ///< of a key or value in a message
+constexpr int kMostErrors = 100;
 
 /// An iterator that tells how far the parser has read.
 class Cursor {
@@ -116,7 +120,7 @@ class Builder : public nlohmann::json_sax<json> {
     if (stack_.back()->contains(key_)) {
       add_error(key_start() + 1, join_path(path(), key_) + " is there twice; an object may have a key only once");
     }
-    return true;
+    return error_count_ < kMostErrors;
   }
 
   bool parse_error(std::size_t position, const std::string& token, const json::exception& error) override {
@@ -141,7 +145,7 @@ class Builder : public nlohmann::json_sax<json> {
       what = "the document is empty";
       hint = "; the smallest config is {}";
     }
-    add_error(position, "not valid JSON: " + cut(what, 300) + hint);
+    add_error(position, "not valid JSON: " + printable(cut(what, 300)) + hint);
     return false;
   }
 
@@ -214,6 +218,7 @@ class Builder : public nlohmann::json_sax<json> {
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const auto newline = before.rfind('\n');
     const std::size_t column = newline == std::string_view::npos ? before.size() : before.size() - newline - 1;
+    ++error_count_;
     errors_ += (errors_.empty() ? "" : "\n") + label_ + ":" + std::to_string(line) + ":" +
                std::to_string(std::max<std::size_t>(column, 1)) + ": " + message;
   }
@@ -226,6 +231,7 @@ class Builder : public nlohmann::json_sax<json> {
   std::vector<std::string> keys_;  ///< for each open container, its own key in its parent
   std::string key_;
   std::string errors_;
+  int error_count_ = 0;
   bool is_json_ = true;
 };
 
@@ -292,7 +298,7 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string join_path(const std::string& parent, std::string_view key) {
-  const bool plain = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+  const bool plain = !key.empty() && key.size() <= kShownBytes && std::all_of(key.begin(), key.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '$';
   });
@@ -313,7 +319,7 @@ std::string show_value(const json& value) {
   if (value.is_array() && value.size() > 16) {
     return "a list of " + std::to_string(value.size());
   }
-  return cut(value.dump(-1, ' ', false, json::error_handler_t::replace), 80);
+  return cut(value.dump(-1, ' ', false, json::error_handler_t::replace), kShownBytes);
 }
 
 }  // namespace effnetv2

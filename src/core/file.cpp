@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
 
 namespace effnetv2 {
 namespace {
@@ -28,7 +29,58 @@ namespace {
   } else if (code == EMFILE || code == ENFILE) {
     hint = "; raise the open-file limit (ulimit -n)";
   }
-  throw FileError(path.string() + ": cannot " + action + ": " + std::strerror(code) + hint, code);
+  throw FileError(printable(path.string()) + ": cannot " + action + ": " + std::strerror(code) + hint, code);
+}
+
+/// A file that is open for reading while this lives.
+class OpenFile {
+ public:
+  /// Without waiting for the writer of a pipe.
+  explicit OpenFile(const std::filesystem::path& path)
+      : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (fd_ < 0) {
+      fail("open", path_);
+    }
+  }
+  ~OpenFile() { ::close(fd_); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  struct stat info() const {
+    struct stat info {};
+    if (::fstat(fd_, &info) != 0) {
+      fail("stat", path_);
+    }
+    return info;
+  }
+  /// A pipe's writer that is there is waited for.
+  void wait_for_bytes() const {
+    const int flags = ::fcntl(fd_, F_GETFL);
+    if (flags < 0 || ::fcntl(fd_, F_SETFL, flags & ~O_NONBLOCK) != 0) {
+      fail("read", path_);
+    }
+  }
+  /// At least a byte, none at the end.
+  std::size_t read(char* bytes, std::size_t most) const {
+    for (;;) {
+      const ssize_t got = ::read(fd_, bytes, most);
+      if (got >= 0) {
+        return static_cast<std::size_t>(got);
+      }
+      if (errno != EINTR) {
+        fail("read", path_);
+      }
+    }
+  }
+
+ private:
+  const std::filesystem::path& path_;
+  int fd_;
+};
+
+[[noreturn]] void too_large(const std::filesystem::path& path, std::size_t most) {
+  throw FileError(
+      printable(path.string()) + ": cannot read: it is larger than " + human_bytes(static_cast<double>(most)), EFBIG);
 }
 
 void write_all(int fd, const void* data, std::size_t bytes, const std::filesystem::path& path) {
@@ -69,30 +121,29 @@ bool has_name(int fd) {
 
 }  // namespace
 
-std::string read_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    fail("open", path);
+std::string read_file(const std::filesystem::path& path, std::size_t most) {
+  const OpenFile file(path);
+  const struct stat info = file.info();
+  if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
+    throw FileError(printable(path.string()) + ": cannot read: it is a device, no file", ENODEV);
   }
   std::string text;
-  char buffer[1 << 16];
-  for (;;) {
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) {
-      continue;
+  if (S_ISREG(info.st_mode)) {
+    const auto size = static_cast<std::size_t>(info.st_size);
+    if (size > most) {
+      too_large(path, most);
     }
-    if (got < 0) {
-      const int code = errno;
-      ::close(fd);
-      errno = code;
-      fail("read", path);
-    }
-    if (got == 0) {
-      break;
-    }
-    text.append(buffer, static_cast<std::size_t>(got));
+    text.reserve(size);
+  } else {
+    file.wait_for_bytes();
   }
-  ::close(fd);
+  char buffer[1 << 16];
+  while (const std::size_t got = file.read(buffer, sizeof buffer)) {
+    if (got > most - text.size()) {
+      too_large(path, most);
+    }
+    text.append(buffer, got);
+  }
   return text;
 }
 

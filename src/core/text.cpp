@@ -68,8 +68,11 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   std::string best;
   double best_distance = std::max(2.0, static_cast<double>(word.size()) / 3.0) + 0.25;
   for (const auto& candidate : candidates) {
-    const double distance = edit_distance(word, candidate);
     const double letters = static_cast<double>(std::max(word.size(), candidate.size()));
+    if (static_cast<double>(std::min(word.size(), candidate.size())) < letters / 2.0) {
+      continue;  // so many letters have to be put in that the rest, which takes long for a long word, does not matter
+    }
+    const double distance = edit_distance(word, candidate);
     if (distance < best_distance && distance <= letters / 2.0) {
       best_distance = distance;
       best = candidate;

@@ -11,10 +11,11 @@ namespace effnetv2 {
 namespace {
 
 constexpr const char* kBlank = " \t\r";
+constexpr std::size_t kMostBytes = std::size_t{256} << 20;
 
 std::string read(const std::filesystem::path& path) {
   try {
-    std::string text = read_file(path);
+    std::string text = read_file(path, kMostBytes);
     if (text.starts_with("\xEF\xBB\xBF")) {
       text.erase(0, 3);
     }

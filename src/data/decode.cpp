@@ -18,6 +18,9 @@
 namespace effnetv2 {
 namespace {
 
+/// More than any picture of kMaxPixels needs, and less than OpenCV can count.
+constexpr std::size_t kMostFileBytes = std::size_t{1} << 30;
+
 /// The loader has its own threads, and messages are ours to give.
 void set_up_opencv() {
   static std::once_flag once;
@@ -55,7 +58,7 @@ int read_flags(int eighths) {
 
 std::string read_image_file(const std::filesystem::path& path) {
   try {
-    return read_file(path);
+    return read_file(path, kMostFileBytes);
   } catch (const FileError& e) {
     if (e.code == EMFILE || e.code == ENFILE || e.code == ENOMEM) {
       throw;  // no fault of the file

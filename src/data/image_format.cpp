@@ -197,6 +197,9 @@ ImageFormat inspect_webp(const Bytes& data, bool header_only) {
   }
   const auto kind = data.text(12, 4);
   if (kind == "VP8X") {
+    if ((data.byte(20) & 0x02) != 0) {  // of which some versions of OpenCV read the first picture
+      return broken("is an animation, no picture");
+    }
     return {{data.little24(24) + 1, data.little24(27) + 1, 3}, ""};
   }
   if (kind == "VP8L") {

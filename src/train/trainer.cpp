@@ -440,13 +440,22 @@ void Trainer::with_evaluation_weights(const std::function<void(EfficientNetImpl&
 
 void Trainer::check_weights_finite() const {
   impl_->check_losses();  // which say more of when
+  const auto fail = [&](const std::string& what) {
+    throw NumericError(what + " after step " + std::to_string(impl_->optimizer.steps()) + ", learning rate " +
+                       shortest(impl_->rate_at(impl_->batch / impl_->config.train.accumulate)) +
+                       "; try a smaller train.optimizer.lr, train.optimizer.weight_decay, warm-up or "
+                       "train.grad_clip_norm");
+  };
   for (const auto& [name, tensor] : state_dict(*impl_->network)) {
     // the sum of squares is not finite exactly if an element is not, or if its square overflows: as bad
     if (tensor.is_floating_point() && !std::isfinite(tensor.detach().pow(2).sum().item<double>())) {
-      throw NumericError("the weights are not finite any more: " + name + " after step " +
-                         std::to_string(impl_->optimizer.steps()) + ", learning rate " +
-                         shortest(impl_->rate_at(impl_->batch / impl_->config.train.accumulate)) +
-                         "; try a smaller train.optimizer.lr, warm-up or train.grad_clip_norm");
+      fail("the weights are not finite any more: " + name);
+    }
+  }
+  // a mean of squares that overflowed divides every later update away: nothing would be learned, in silence
+  for (const auto& [name, tensor] : impl_->optimizer.state()) {
+    if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) {
+      fail("the optimizer's averages are not finite any more: " + name);
     }
   }
 }

@@ -3,13 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <string_view>
 
 namespace effnetv2 {
 
-/// The whole file. Throws FileError with the path and the system's reason.
-std::string read_file(const std::filesystem::path& path);
+/// The whole file. Throws FileError with the path and the system's reason, also for a device, which may have no
+/// end, and for what holds more than `most` bytes, of which no more is read. A pipe, such as <(...) in a shell, is read
+/// until its writers have closed it; one that nobody writes to is empty.
+std::string read_file(const std::filesystem::path& path, std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// A file that appears whole or not at all: written under a temporary name in the same folder, then commit()
 /// syncs it, renames it over `path` and syncs the folder. Without commit() the destructor removes the temporary, and of

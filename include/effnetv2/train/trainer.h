@@ -93,7 +93,8 @@ class Trainer {
   /// Throws CheckpointError naming the first thing that does not fit.
   void restore(const TrainState& state);
 
-  /// Throws NumericError if a weight, or a loss of this epoch, is not finite: what a checkpoint must never hold.
+  /// Throws NumericError if a weight, an average of the optimizer or a loss of this epoch is not finite: what a
+  /// checkpoint must never hold.
   void check_weights_finite() const;
 
   /// Runs `work` with the weights that are evaluated and saved: the EMA's if there is one.

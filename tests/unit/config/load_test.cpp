@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/expand.h"
@@ -166,6 +168,51 @@ TEST(ConfigFile, DeepNestingIsRefusedWithoutOverflow) {
               HasSubstr("nested deeper than 64"));
 }
 
+TEST(ConfigFile, LongTextsAreCutInMessages) {
+  const test::TempDir dir;
+  const std::string text(1 << 20, 'x');
+  for (const std::string& document :
+       {"{\"" + text + "\": 1}", "{\"train\": {\"" + text + "\": 1, \"" + text + "\": 2}}",
+        "{\"device\": \"" + text + "\"}", "{\"precision\": \"" + text + "\"}",
+        "{\"data\": {\"root\": \"${" + text + "\"}}", "{\"data\": {\"root\": \"${" + text + "}\"}}",
+        "{\"extends\": \"" + text + "\"}", "{\"seed\": " + text + "}"}) {
+    const std::string error = load_error(dir.write("a.json", document));
+    EXPECT_THAT(error, HasSubstr("a.json")) << document.substr(0, 40);
+    EXPECT_LT(error.size(), 2000u) << document.substr(0, 40);
+  }
+}
+
+TEST(ConfigFile, BytesThatAreNoTextAreEscaped) {
+  const test::TempDir dir;
+  EXPECT_THAT(load_error(dir.write("a.json", "{\"name\": \"\xE9\x1B\"}")),
+              AllOf(HasSubstr("\\xE9"), Not(HasSubstr("\xE9"))));
+  EXPECT_THAT(load_error(dir / "no\nsuch.json"), AllOf(HasSubstr("no\\x0Asuch.json"), Not(HasSubstr("\n"))));
+}
+
+TEST(ConfigFile, ManyErrorsEndSoon) {
+  const test::TempDir dir;
+  std::string twice = "{\"a\": 0", many = "{\"b\": 0";
+  for (int i = 0; i < 50000; ++i) {
+    twice += ",\n\"a\": 0";
+    many += ",\"k" + std::to_string(i) + "\": 0";
+  }
+  const std::string error = load_error(dir.write("a.json", twice + "}"));
+  EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 99);
+  EXPECT_THAT(load_error(dir.write("b.json", many + "}")), HasSubstr("k49999: is not a key"));
+}
+
+TEST(ConfigFile, OnlyFilesOfAConfigsSizeAreRead) {
+  const test::TempDir dir;
+  fs::resize_file(dir.write("sparse.json", "{}"), std::uintmax_t{1} << 40);
+  ASSERT_EQ(::mkfifo((dir / "pipe.json").c_str(), 0600), 0);
+  EXPECT_THAT(load_error(dir / "sparse.json"), HasSubstr("sparse.json: is larger than 16.0 MiB"));
+  EXPECT_THAT(load_error("/dev/zero"), HasSubstr("/dev/zero: is a device"));
+  EXPECT_THAT(load_error(dir / "pipe.json"), HasSubstr("pipe.json:1:1: not valid JSON: the document is empty"));
+  EXPECT_THAT(load_error(dir.write("a.json", R"({"extends": ["sparse.json", "pipe.json", "/dev/zero"], "sede": 1})")),
+              AllOf(HasSubstr("sparse.json: is larger"), HasSubstr("pipe.json:1:1"),
+                    HasSubstr("/dev/zero: is a device"), HasSubstr("sede: is not a key")));
+}
+
 TEST(ConfigFile, MissingFilesSuggestTheirNeighbour) {
   const test::TempDir dir;
   dir.write("imagenette.json", "{}");
@@ -207,6 +254,23 @@ TEST(ConfigExtends, CyclesAreRefusedWithTheirChain) {
   dir.write("d.json", R"({"extends": ["e.json", "e.json"]})");
   dir.write("e.json", R"({"seed": 3})");
   EXPECT_EQ(load_config(dir / "d.json").seed, 3u) << "the same base twice is no cycle";
+}
+
+TEST(ConfigExtends, FilesThatMultiplyAreRefused) {
+  const test::TempDir dir;
+  for (int i = 0; i < 30; ++i) {
+    const std::string next = "\"" + std::to_string(i + 1) + ".json\"";
+    dir.write(std::to_string(i) + ".json", "{\"extends\": [" + next + ", " + next + "]}");
+  }
+  dir.write("30.json", "{}");
+  EXPECT_THAT(load_error(dir / "0.json"), HasSubstr("more than 1000 files"));
+}
+
+TEST(ConfigExtends, NoNameHoldsAZeroByte) {
+  const test::TempDir dir;
+  dir.write("b.json", "{}");
+  EXPECT_THAT(load_error(dir.write("a.json", R"({"extends": "b.json\u0000x"})")),
+              HasSubstr("extends: no file can have the name \"b.json\\u0000x\""));
 }
 
 TEST(ConfigExtends, MissingBasesAndWrongTypesAreNamed) {
@@ -345,7 +409,15 @@ TEST(ConfigSet, MistakesAreNamed) {
   EXPECT_THAT(error_of("train={\"epochs\":1,\"epochs\":2}"), HasSubstr("epochs is there twice"));
   EXPECT_THAT(error_of("name=42"), HasSubstr("quote it: 'name=\"42\"'"));
   EXPECT_THAT(error_of("extends=x.json"), HasSubstr("extends is not a key"));
-  EXPECT_THAT(error_of("name=\xE9"), HasSubstr("not UTF-8"));
+}
+
+TEST(ConfigSet, AMessageIsOneReadableLine) {
+  const test::TempDir dir;
+  const auto file = dir.write("a.json", "{}");
+  EXPECT_THAT(load_error(file, {"name=\xE9"}), StartsWith("--set name=\\xE9: is not UTF-8"));
+  EXPECT_THAT(load_error(file, {"a\nb=1"}), AllOf(StartsWith("--set a\\x0Ab=1: "), Not(HasSubstr("\n"))));
+  EXPECT_LT(load_error(file, {"name=" + std::string(100000, 'x')}).size(), 1000u);
+  EXPECT_LT(load_error(file, {std::string(100000, 'x') + "=1"}).size(), 1000u);
 }
 
 TEST(ShippedConfigs, AreValidAndSayWhatTheyAre) {

@@ -2,11 +2,16 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fstream>
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "effnetv2/core/error.h"
@@ -78,6 +83,44 @@ TEST(ReadFile, NamesWhatItCannotRead) {
   EXPECT_THAT(error_of([&] { read_file(dir / "missing"); }),
               AllOf(HasSubstr((dir / "missing").string()), HasSubstr("No such file")));
   EXPECT_THAT(error_of([&] { read_file(dir.path()); }), HasSubstr("Is a directory"));
+  EXPECT_THAT(error_of([&] { read_file(dir / "new\nline"); }), HasSubstr("new\\x0Aline"));
+}
+
+TEST(ReadFile, ReadsNoMoreThanItIsAllowed) {
+  const TempDir dir;
+  const auto file = dir.write("four", "1234");
+  EXPECT_EQ(read_file(file, 4), "1234");
+  EXPECT_THAT(error_of([&] { read_file(file, 3); }), AllOf(HasSubstr(file.string()), HasSubstr("larger than 3 B")));
+  std::filesystem::resize_file(file, std::uintmax_t{1} << 40);  // sparse
+  EXPECT_THAT(error_of([&] { read_file(file, 1 << 20); }), HasSubstr("larger than 1.0 MiB"));
+  EXPECT_THAT(error_of([] { read_file("/dev/zero"); }), HasSubstr("/dev/zero: cannot read: it is a device"));
+}
+
+TEST(ReadFileThreads, WaitsForThePipeOfAWriterAlone) {
+  const TempDir dir;
+  const auto pipe = dir / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(read_file(pipe), "") << "nobody writes";
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  const int writer = ::open(pipe.c_str(), O_WRONLY);
+  ASSERT_GE(writer, 0);
+  std::thread slow([writer] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(::write(writer, "late", 4), 4);
+    ::close(writer);
+  });
+  EXPECT_EQ(read_file(pipe), "late");
+  slow.join();
+  ::close(reader);
+  std::thread endless([&] {
+    std::ofstream out(pipe);
+    while (out << std::string(1 << 16, 'x')) {
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits for a reader
+  std::signal(SIGPIPE, SIG_IGN);
+  EXPECT_THAT(error_of([&] { read_file(pipe, 1 << 20); }), HasSubstr("larger than 1.0 MiB"));
+  endless.join();
 }
 
 TEST(AtomicFile, AppearsWholeWithCommit) {

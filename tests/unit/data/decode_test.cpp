@@ -9,6 +9,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "effnetv2/core/error.h"
 
@@ -62,6 +63,12 @@ std::string refusal(const std::string& bytes) {
   } catch (const DataError& e) {
     return e.what();
   }
+}
+
+std::int64_t peak_kilobytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
 }
 
 std::string big(std::uint32_t value) {
@@ -236,6 +243,25 @@ TEST(Decode, ABrokenWebpWithTheMarkOfAnotherFormatIsRefused) {
   EXPECT_THAT(refusal(damaged), Not(HasSubstr("mark of another format"))) << "no one looks there";
 }
 
+TEST(Decode, AnAnimationIsNoPicture) {
+  std::string bytes = example("webp", "lossy with alpha");
+  ASSERT_EQ(bytes.substr(12, 4), "VP8X");
+  bytes[20] = static_cast<char>(bytes[20] | 0x02);
+  EXPECT_THAT(refusal(bytes), HasSubstr("some.jpg: is an animation"));
+}
+
+TEST(Decode, WhatIsNoFileOrTooLargeIsADataErrorAtOnce) {
+  const TempDir folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe.jpg").c_str(), 0600), 0);
+  std::filesystem::resize_file(folder.write("sparse.jpg", "x"), std::uintmax_t{1} << 40);
+  const auto before = peak_kilobytes();
+  for (const auto& path : {folder / "pipe.jpg", folder / "sparse.jpg", std::filesystem::path("/dev/zero")}) {
+    EXPECT_THROW(decode_image(path), DataError) << path;
+    EXPECT_THROW(read_image_header(path), DataError) << path;
+  }
+  EXPECT_LT(peak_kilobytes() - before, 50'000);
+}
+
 TEST(Decode, AMessageIsOnePrintableLine) {
   const TempDir folder;
   for (const char* name : {"new\nline.jpg", "not\xFFutf8.jpg", "esc\x1B[31m.jpg"}) {
@@ -263,12 +289,6 @@ TEST(Decode, AMissingFileOrAFolderIsADataErrorThatNamesIt) {
       }
     }
   }
-}
-
-std::int64_t peak_kilobytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
 }
 
 TEST(Decode, AHeaderThatPromisesTooMuchIsRefusedCheaply) {

@@ -292,6 +292,20 @@ TEST_F(TrainerTest, WeightsThatAreNotFiniteAreNeverSaved) {
   EXPECT_THROW(rig.trainer.check_weights_finite(), NumericError);
 }
 
+TEST_F(TrainerTest, AMeanOfSquaresThatOverflowedIsAnError) {
+  auto config = tiny_config();
+  config.train.optimizer.weight_decay = 1e30;
+  Rig rig(config);
+  rig.trainer.fit();  // every update is divided by infinity, so that losses stay finite
+  try {
+    rig.trainer.check_weights_finite();
+    FAIL() << "must throw";
+  } catch (const NumericError& e) {
+    EXPECT_NE(std::string(e.what()).find("averages are not finite any more: "), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("exp_avg_sq"), std::string::npos) << e.what();
+  }
+}
+
 /// Each tensor of the network's features before and after `epochs`; true where it changed.
 std::map<std::string, bool> changes(ExperimentConfig config, std::int64_t epochs) {
   config.train.epochs = epochs;
