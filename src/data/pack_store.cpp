@@ -316,7 +316,6 @@ fs::path PackStore::path_of(const PackContents& contents) const {
 
 std::optional<FoundPack> PackStore::find(const Transform& transform, const FileList& files,
                                          std::vector<std::string>* damaged) const {
-  std::string first_damage;
   for (const auto& path : packs_like(folder_, transform)) {
     try {
       auto pack = std::make_shared<const PackReader>(path);
@@ -329,15 +328,10 @@ std::optional<FoundPack> PackStore::find(const Transform& transform, const FileL
     } catch (const DataError& e) {
       if (damaged != nullptr) {
         damaged->push_back(e.what());
-      } else if (first_damage.empty()) {
-        first_damage = e.what();
       }
     } catch (const EnvironmentError&) {
       // deleted meanwhile, or not for this user
     }
-  }
-  if (!first_damage.empty()) {
-    throw DataError(first_damage);
   }
   return std::nullopt;
 }

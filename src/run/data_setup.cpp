@@ -1,8 +1,11 @@
 #include "effnetv2/run/data_setup.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <c10/core/Device.h>
 
@@ -42,15 +45,21 @@ PackOptions pack_options(const ExperimentConfig& config, Log& log, ProgressFn pr
 
 namespace {
 
-/// A pack that stands.
-std::optional<FoundPack> find_pack(const DataConfig& config, const Transform& transform, const FileList& files) {
+/// A pack that stands. One that is damaged costs time, not the run: `tell` gets what is wrong with it.
+std::optional<FoundPack> find_pack(const DataConfig& config, const Transform& transform, const FileList& files,
+                                   const std::function<void(const std::string&)>& tell) {
   std::filesystem::path folder;
   try {
     folder = pack_folder(config);
   } catch (const EnvironmentError&) {
     return std::nullopt;  // no folder, no packs
   }
-  return PackStore(folder).find(transform, files);
+  std::vector<std::string> damaged;
+  auto pack = PackStore(folder).find(transform, files, &damaged);
+  if (!pack) {
+    std::ranges::for_each(damaged, tell);
+  }
+  return pack;
 }
 
 /// nullopt if a stop was requested meanwhile.
@@ -100,7 +109,11 @@ SplitData open_split(const ExperimentConfig& config, const Listing& listing, con
   const Transform& transform = split.dataset->transform();
   std::optional<FoundPack> pack;
   if (cache == Cache::automatic || cache == Cache::disk) {
-    pack = find_pack(config.data, transform, files);
+    pack = find_pack(config.data, transform, files, [&](const std::string& damage) {
+      if (cache == Cache::automatic) {  // else making one says so
+        log.warn(damage);
+      }
+    });
   }
   if (!pack && cache == Cache::disk) {
     pack = make_pack(config, listing, transform, files, log, progress);
@@ -145,7 +158,7 @@ SplitData open_split_once(const ExperimentConfig& config, const std::filesystem:
   SplitData split;
   split.dataset = std::make_shared<ImageDataset>(root, files, config.data, Transform::Mode::eval);
   if (config.data.cache == Cache::automatic || config.data.cache == Cache::disk) {
-    if (auto pack = find_pack(config.data, split.dataset->transform(), files)) {
+    if (auto pack = find_pack(config.data, split.dataset->transform(), files, [](const std::string&) {})) {
       split.dataset->use_pack(std::move(*pack));
     }
   }

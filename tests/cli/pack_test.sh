@@ -138,9 +138,13 @@ expect_exit 0 "$program" data pack "${shapes16[@]}" --verify
 expect_equal "$(ls "$more")" "$pack16" "packs of the same files"
 expect_exit 0 "$program" data pack "${shapes16[@]}" --verify
 expect_contains "$output" "it stood already"
+# a damaged index is told of; the pictures are decoded again, into a pack where one is asked for
 truncate -s -1 "$cut/$pack"
-expect_exit 3 "$program" train "$tiny" "${size[@]}" --set data.cache_dir="$cut" --run-dir "$temp/shorter"
+expect_exit 0 "$program" train "$tiny" "${size[@]}" --set data.cache_dir="$cut" --run-dir "$temp/shorter"
 expect_contains "$errors" "$cut/$pack: is damaged"
+expect_exit 0 "$program" train "$tiny" "${size[@]}" --set data.cache=disk --set data.cache_dir="$cut" --run-dir "$temp/anew"
+expect_contains "$errors" "$cut/$pack: is damaged"
+expect_same "$cut/$pack" "$temp/whole/$pack"
 
 # ---- two at once: the second waits, says so, and finds it there
 rm -r "$cut"

@@ -63,8 +63,8 @@ class PackStore {
 
   /// Where the pack of these contents is, or would be.
   std::filesystem::path path_of(const PackContents& contents) const;
-  /// A pack that holds every one of `files` as it is now, prepared by `transform`. nullopt if there is none; throws
-  /// DataError if the only one that may is damaged, unless `damaged` takes the messages.
+  /// A pack that holds every one of `files` as it is now, prepared by `transform`. nullopt if there is none. `damaged`
+  /// takes what is wrong with those whose index is damaged, one of which may be the one.
   std::optional<FoundPack> find(const Transform& transform, const FileList& files,
                                 std::vector<std::string>* damaged = nullptr) const;
   /// Finds or makes the pack of these contents: whole or not at all, going on from where an earlier process was cut off
