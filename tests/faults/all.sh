@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that docs/reliability.md counts, at full length, as the rows of its tables: about an hour and a half on two cores.
+# Everything that docs/reliability.md counts, at full length, as the rows of its tables.
 #
 #   tests/faults/all.sh [BUILD]     default build/release
 set -euo pipefail
