@@ -113,10 +113,11 @@ bool lock_file(int fd) {
   return ::flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-/// False if another process took it for abandoned before it was locked.
-bool has_name(int fd) {
+/// False if another process took it for abandoned before it was locked, and has removed it or is about to. A file
+/// system without locks leaves temporaries be.
+bool claim(int fd) {
   struct stat info {};
-  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
+  return lock_file(fd) ? ::fstat(fd, &info) == 0 && info.st_nlink > 0 : errno != EWOULDBLOCK;
 }
 
 }  // namespace
@@ -155,8 +156,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     if (fd_ < 0) {
       fail("create", temporary_);
     }
-    lock_file(fd_);  // a file system without locks leaves temporaries be
-    if (has_name(fd_)) {
+    if (claim(fd_)) {
       break;
     }
     ::close(fd_);
@@ -186,13 +186,11 @@ void AtomicFile::commit(bool sync) {
   if (sync && ::fsync(fd_) != 0) {
     fail("sync", path_);
   }
-  const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int code = errno;
-    ::unlink(temporary_.c_str());
-    errno = code;
+  // closed, it would be nobody's before it has its name; if this throws the destructor removes it
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     fail("replace", path_);
   }
+  ::close(std::exchange(fd_, -1));
   if (sync) {
     sync_directory(folder_of(path_));
   }

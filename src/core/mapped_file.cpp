@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/text.h"
 
 namespace effnetv2 {
 namespace {
@@ -67,10 +68,11 @@ MappedFile::MappedFile(int fd, std::size_t bytes, const std::filesystem::path& p
   void* data = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) {
     const int code = errno;
-    throw FileError(path.string() + ": cannot map " + std::to_string(bytes) + " bytes: " + std::strerror(code), code);
+    throw FileError(
+        printable(path.string()) + ": cannot map " + std::to_string(bytes) + " bytes: " + std::strerror(code), code);
   }
   data_ = static_cast<const unsigned char*>(data);
-  place_ = take_place(data, bytes, path.string());
+  place_ = take_place(data, bytes, printable(path.string()));
 }
 
 MappedFile::~MappedFile() {

@@ -200,6 +200,26 @@ TEST(AtomicFile, OneThatIsBeingWrittenIsNotStale) {
   EXPECT_EQ(read_file(dir / "a"), "first");
 }
 
+TEST(FileThreads, WritersOfOneFileTakeNothingFromEachOther) {
+  const TempDir dir;
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c', 'd'}) {
+    writers.emplace_back([&dir, letter] {
+      for (int round = 0; round < 200; ++round) {
+        AtomicFile file(dir / "a");
+        file.write(std::string(1000, letter));
+        EXPECT_NO_THROW(file.commit(/*sync=*/false));
+      }
+    });
+  }
+  for (auto& writer : writers) {
+    writer.join();
+  }
+  const std::string text = read_file(dir / "a");
+  EXPECT_EQ(text, std::string(1000, text.front()));
+  EXPECT_EQ(names_in(dir.path()), std::vector<std::string>{"a"});
+}
+
 TEST(FileThreads, AReaderNeverSeesHalfAFile) {
   const TempDir dir;
   const auto content = [](int round) { return std::string(50000, static_cast<char>('a' + round % 26)); };
