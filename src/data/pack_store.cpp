@@ -232,12 +232,40 @@ class Packing {
   std::atomic<std::int64_t> copied_{0};
 };
 
+fs::path lock_of(const fs::path& pack) {
+  return pack.string() + ".lock";
+}
+
+/// What a process that was killed left beside the whole pack that it had just named. The lock is held. A .part is that
+/// of one that mends the pack, and the journal is then its.
+void clear_beside(const fs::path& pack) {
+  std::error_code none;
+  if (!fs::exists(pack.string() + ".part", none)) {
+    fs::remove(pack.string() + ".journal", none);
+  }
+  fs::remove(lock_of(pack), none);
+}
+
+/// The same where nobody works on the pack, nor forbids it.
+void clear_beside_unless_locked(const fs::path& pack) {
+  std::error_code none;
+  if (!fs::exists(pack.string() + ".journal", none) && !fs::exists(lock_of(pack), none)) {
+    return;
+  }
+  try {
+    const FileLock lock(lock_of(pack));
+    clear_beside(pack);
+  } catch (const EnvironmentError&) {
+    // its files stay
+  }
+}
+
 /// nullptr once a stop is asked for.
-std::unique_ptr<FileLock> wait_for_lock(const fs::path& file, const fs::path& pack, const PackOptions& options) {
+std::unique_ptr<FileLock> wait_for_lock(const fs::path& pack, const PackOptions& options) {
   bool told = false;
   while (!stop_requested()) {
     try {
-      return std::make_unique<FileLock>(file, printable(pack.string()) + ": is being made by another process",
+      return std::make_unique<FileLock>(lock_of(pack), printable(pack.string()) + ": is being made by another process",
                                         "waiting for it");
     } catch (const LockHeld& held) {
       if (!std::exchange(told, true) && options.tell) {
@@ -369,6 +397,7 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
       anew = damage.has_value();
     }
     if (!anew) {
+      clear_beside_unless_locked(outcome.pack->path());
       return outcome;
     }
     if (same_contents(outcome.pack->path(), path)) {
@@ -377,13 +406,12 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
     outcome = {};
   }
   make_directories(folder_);
-  const fs::path lock_file = path.string() + ".lock";
-  const auto lock = wait_for_lock(lock_file, path, options);
+  const auto lock = wait_for_lock(path, options);
   if (!lock) {
     return outcome;
   }
   if (!anew && look()) {  // it was made meanwhile
-    fs::remove(lock_file);
+    clear_beside(path);
     return outcome;
   }
   Donors donors;
@@ -397,7 +425,7 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
   std::erase_if(donors, [&](const auto& donor) { return donor->form() != contents.transform.form(); });
   if (Packing(path, contents, options, std::move(donors)).run(outcome)) {
     outcome.pack = std::make_shared<const PackReader>(path);
-    fs::remove(lock_file);
+    clear_beside(path);
   }
   return outcome;
 }

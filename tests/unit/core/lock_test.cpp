@@ -1,7 +1,11 @@
 #include "effnetv2/core/lock.h"
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,6 +44,34 @@ TEST(FileLock, HasOneHolderAtATime) {
   lock.reset();
   EXPECT_EQ(refusal(file), "granted");
   EXPECT_EQ(refusal(file), "granted");
+}
+
+TEST(FileLockThreads, HasOneHolderThoughEachRemovesItsFile) {
+  const TempDir dir;
+  const auto file = dir / "lock";
+  std::atomic<int> holders{0}, most{0}, granted{0};
+  const auto work = [&] {
+    while (granted < 5000) {
+      try {
+        const FileLock lock(file);
+        const int now = ++holders;
+        most = std::max(most.load(), now);
+        ++granted;
+        std::this_thread::yield();
+        --holders;
+        std::filesystem::remove(file);
+      } catch (const LockHeld&) {
+        std::this_thread::yield();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back(work);
+    }
+  }
+  EXPECT_EQ(most, 1);
 }
 
 TEST(FileLock, IsReleasedWhenItsProcessIsKilled) {

@@ -561,6 +561,27 @@ TEST_F(PackTest, VerifyMendsWhatIsDamaged) {
   EXPECT_EQ(read_file(path()), whole);
 }
 
+TEST_F(PackTest, WhatAKilledProcessLeftBesideAWholePackGoes) {
+  ASSERT_TRUE(make().pack);
+  const std::string file = path().string(), name = path().filename().string();
+  const auto leave = [&](const char* extension) { std::ofstream(file + extension) << "left"; };
+  leave(".journal");
+  leave(".lock");
+  {
+    const FileLock held(file + ".lock");
+    EXPECT_TRUE(make().stood_already);
+    EXPECT_THAT(names_in_store(), SizeIs(3)) << "its process may be at work";
+  }
+  EXPECT_TRUE(make().stood_already);
+  EXPECT_THAT(names_in_store(), ElementsAre(name));
+
+  leave(".part");  // of one that mended the pack
+  leave(".journal");
+  leave(".lock");
+  EXPECT_TRUE(make().stood_already);
+  EXPECT_THAT(names_in_store(), ElementsAre(name, name + ".journal", name + ".part"));
+}
+
 TEST_F(PackThreads, OneMakesItWhileTheOtherWaits) {
   config.image_size = 300;
   const PackContents all = contents();
