@@ -17,8 +17,8 @@ namespace {
 /// Whether `fd` is what the name stands for: the last holder may have removed the file just before it was locked, and
 /// a third process would lock a new one.
 bool has_name(int fd, const std::filesystem::path& file) {
-  struct stat locked {
-  }, named{};
+  struct stat locked = {};
+  struct stat named = {};
   return ::fstat(fd, &locked) == 0 && ::stat(file.c_str(), &named) == 0 && locked.st_dev == named.st_dev &&
          locked.st_ino == named.st_ino;
 }
