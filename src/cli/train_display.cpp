@@ -20,6 +20,13 @@ std::string loss_and_accuracy(const StepInfo& step) {
   return text;
 }
 
+/// Whether a run that had ended was killed before it drew its last page.
+bool lacks_last_page(const std::filesystem::path& run_dir) {
+  std::error_code missing;
+  const auto page = std::filesystem::last_write_time(run_dir / "report.html", missing);
+  return missing || page < std::filesystem::last_write_time(run_dir / "result.json", missing);
+}
+
 /// Keeps a run's page current while it trains. A page that cannot be written is no reason to stop.
 class PageWriter {
  public:
@@ -82,7 +89,7 @@ int train_with_display(const TrainingRequest& request, const CommonOptions& comm
 
   const TrainingOutcome outcome = run_training(request, events, log);
   bar.finish();
-  if (!outcome.was_done && std::filesystem::exists(outcome.run_dir / "config.json")) {
+  if (outcome.was_done ? lacks_last_page(outcome.run_dir) : std::filesystem::exists(outcome.run_dir / "config.json")) {
     page.write(outcome.run_dir);
   }
   if (outcome.reason == StopReason::interrupted) {

@@ -207,9 +207,11 @@ class TrainingRun {
       log_->warn(dir_->result().string() + ": is damaged; it is made again from the training state");
       return std::nullopt;
     }
+    // the end of the run may have been cut short before it
     if (!config_.checkpoint.keep_state_when_done) {
-      dir_->remove_state();  // the end of the run may have been cut short before it
+      dir_->remove_state();
     }
+    dir_->remove_leftovers();
     return outcome;
   }
 

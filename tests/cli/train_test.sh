@@ -48,7 +48,12 @@ expect_exit 2 "$program" train "$tiny" --run-dir "$work/a"
 expect_contains "$errors" "holds a run already"
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/a" --resume
 expect_contains "$output" "already done"
+# killed after its result and before its last page: both of these go
+echo half >"$work/a/.tmp-1-1-report.html"
+touch -d '1 hour ago' "$work/a/report.html"
 expect_exit 0 "$program" resume "$work/a"
+[[ ! -e $work/a/.tmp-1-1-report.html ]] || fail "a temporary file of a finished run stayed"
+[[ ! $work/a/report.html -ot $work/a/result.json ]] || fail "the last page of a finished run was not drawn"
 expect_contains "$output" "already done"
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/b" --overwrite --quiet
 expect_same "$work/a/checkpoints/last.safetensors" "$work/b/checkpoints/last.safetensors"
