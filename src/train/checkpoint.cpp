@@ -51,6 +51,8 @@ void write_state(const std::filesystem::path& folder, const TrainState& state) {
   std::filesystem::remove(second_name, code);
   std::filesystem::create_hard_link(current, second_name, code);
   std::filesystem::rename(code ? current : second_name, folder / kPrevious, code);
+  // where the previous name was left on the same file, renaming does nothing and both names stay
+  std::filesystem::remove(second_name, code);
   std::filesystem::rename(next, current, code);
   if (code) {
     throw EnvironmentError(current.string() + ": cannot replace: " + code.message());

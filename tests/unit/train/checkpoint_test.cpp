@@ -68,9 +68,12 @@ TEST(Checkpoint, ReadsBackExactly) {
 
 TEST(Checkpoint, LeavesNoTemporaries) {
   const test::TempDir dir;
-  for (int step = 1; step <= 3; ++step) {
-    write_state(dir.path(), sample_state(step));
-  }
+  write_state(dir.path(), sample_state(1));
+  write_state(dir.path(), sample_state(2));
+  // what a full disk or a kill between the renames leaves: both names on one state
+  std::filesystem::remove(dir.path() / "state.previous.safetensors");
+  std::filesystem::create_hard_link(dir.path() / "state.safetensors", dir.path() / "state.previous.safetensors");
+  write_state(dir.path(), sample_state(3));
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(kTemporaryPrefix)) << entry.path();
