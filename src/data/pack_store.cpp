@@ -425,7 +425,7 @@ PackOutcome PackStore::make(const PackContents& contents, const PackOptions& opt
   std::erase_if(donors, [&](const auto& donor) { return donor->form() != contents.transform.form(); });
   if (Packing(path, contents, options, std::move(donors)).run(outcome)) {
     outcome.pack = std::make_shared<const PackReader>(path);
-    clear_beside(path);
+    fs::remove(lock_of(path));
   }
   return outcome;
 }

@@ -208,10 +208,11 @@ class TrainingRun {
       return std::nullopt;
     }
     // the end of the run may have been cut short before it
-    if (!config_.checkpoint.keep_state_when_done) {
+    if (config_.checkpoint.keep_state_when_done) {
+      dir_->remove_leftovers();
+    } else {
       dir_->remove_state();
     }
-    dir_->remove_leftovers();
     return outcome;
   }
 
