@@ -11,6 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A matrix of more classes is not read by anyone in a page, which it would fill: it grows with their square.
+constexpr std::size_t kMostConfusionClasses = 60;
+
 template <typename Json>
 Json read_json(const fs::path& file) {
   auto document = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
@@ -51,9 +54,12 @@ std::vector<EvaluationRecord> read_evaluations(const fs::path& folder) {
     try {
       auto document = read_json<nlohmann::ordered_json>(entry.path() / "eval.json");
       if (is_evaluation(document)) {
-        records.push_back({entry.path().filename().string(), std::move(document),
-                           parse_csv(read_file(entry.path() / "confusion.csv")),
-                           parse_csv(read_file(entry.path() / "predictions.csv"))});
+        EvaluationRecord record{entry.path().filename().string(), std::move(document), {}, {}};
+        if (record.document["per_class"].size() <= kMostConfusionClasses) {
+          record.confusion = parse_csv(read_file(entry.path() / "confusion.csv"));
+        }
+        record.predictions = parse_csv(read_file(entry.path() / "predictions.csv"));
+        records.push_back(std::move(record));
       }
     } catch (const Error&) {
       continue;

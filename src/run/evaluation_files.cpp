@@ -43,6 +43,7 @@ std::string confusion_csv(const Listing& listing, const FileList& files, const s
     columns.insert(one.predicted);
     ++counts[{one.label, one.predicted}];
   }
+  auto next = counts.cbegin();  // in the order of the cells
   std::string text = "class";
   for (const auto column : columns) {
     text += ',';
@@ -52,12 +53,13 @@ std::string confusion_csv(const Listing& listing, const FileList& files, const s
     text += '\n';
     text += class_name(listing, row);
     for (const auto column : columns) {
-      const auto found = counts.find({row, column});
+      const bool counted = next != counts.end() && next->first == std::pair(row, column);
       text += ',';
-      text += std::to_string(found == counts.end() ? 0 : found->second);
+      text += std::to_string(counted ? next++->second : 0);
     }
   }
-  return text + "\n";
+  text += '\n';
+  return text;
 }
 
 }  // namespace

@@ -208,7 +208,7 @@
     page.append(bars("Top-1 by class", "top-1", classes.map((one) => one.name), classes.map((one) => one.top1), null, { min: 0, max: 1 }, "percent"),
       table([["class", (r) => r.name, (r) => r.name], ["images", (r) => r.samples, (r) => count(r.samples)],
         ["top-1", (r) => r.top1, (r) => percent(r.top1)], ["precision", (r) => r.precision, (r) => percent(r.precision)]], classes));
-    if (evaluation.confusion.length > 1 && evaluation.confusion.length <= 60) page.append(confusionTable(evaluation.confusion));
+    if (evaluation.confusion.length > 1) page.append(confusionTable(evaluation.confusion));
     if (evaluation.mistakes.length) {
       page.append(make("h3", {}, "Surest mistakes"), make("div", { class: "gallery" }, ...evaluation.mistakes.map((one) => {
         const caption = make("figcaption", {}, make("b", {}, one.class), " taken for ", make("b", {}, one.predicted), ", " + percent(one.probability));

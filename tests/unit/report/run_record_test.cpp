@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "effnetv2/core/error.h"
 
@@ -42,6 +43,23 @@ TEST(ReadRun, TakesWhatIsThere) {
   ASSERT_EQ(read_run(dir / "r").evaluations.size(), 1u);
   ASSERT_EQ(done.evaluations.size(), 1u);
   EXPECT_EQ(done.evaluations[0].confusion[1][1], "1");
+}
+
+TEST(ReadRun, LeavesOutAMatrixOfManyClasses) {
+  const test::TempDir dir;
+  dir.write("config.json", "{}");
+  for (const int classes : {60, 61}) {
+    nlohmann::json document{{"samples", 1}, {"top1_interval", {0, 1}}};
+    document["per_class"] = std::vector<nlohmann::json>(classes, {{"name", "a"}});
+    const std::string folder = "eval/" + std::to_string(classes);
+    dir.write(folder + "/eval.json", document.dump());
+    dir.write(folder + "/confusion.csv", "class,a\na,1\n");
+    dir.write(folder + "/predictions.csv", "path\n");
+  }
+  const auto evaluations = read_run(dir.path()).evaluations;
+  ASSERT_EQ(evaluations.size(), 2u);
+  EXPECT_EQ(evaluations[0].confusion.size(), 2u);
+  EXPECT_TRUE(evaluations[1].confusion.empty());
 }
 
 TEST(ReadRun, NamesWhatIsNoRunOrDamaged) {
