@@ -11,10 +11,9 @@ namespace effnetv2 {
 
 /// What one evaluation left beside a run (run/evaluation_files.h).
 struct EvaluationRecord {
-  std::string name;                 ///< of its folder, such as "val"
-  nlohmann::ordered_json document;  ///< eval.json
-  std::vector<std::vector<std::string>>
-      confusion;  ///< rows and columns with their headers; empty of more than 60 classes
+  std::string name;                                   ///< of its folder, such as "val"
+  nlohmann::ordered_json document;                    ///< eval.json
+  std::vector<std::vector<std::string>> confusion;    ///< with its headers; empty of more than 60 classes
   std::vector<std::vector<std::string>> predictions;  ///< the header, then a row for each picture
 };
 
