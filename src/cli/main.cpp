@@ -5,6 +5,8 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/mapped_file.h"
@@ -33,6 +35,17 @@ void flush_stdout() {
   std::cout.flush();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
     throw effnetv2::EnvironmentError("cannot write to stdout: the disk is full or its reader has gone");
+  }
+}
+
+/// A file that is opened while stdin, stdout or stderr is closed would get its number, and what is meant for the
+/// stream.
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) {
+      // results that cannot be written are an error, remarks are not
+      (void)!::open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+    }
   }
 }
 
@@ -88,6 +101,7 @@ int parse_and_run(const std::vector<std::string>& args) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a run must not die because whoever read its output has gone
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   effnetv2::install_mapped_file_guard();

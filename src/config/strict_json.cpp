@@ -251,8 +251,9 @@ std::optional<json> parse_if_json(std::string_view text, const std::string& labe
   return builder.is_json() ? std::optional(builder.take()) : std::nullopt;
 }
 
-bool depth_is_allowed(const json& document) {
-  std::vector<std::pair<const json*, std::size_t>> open{{&document, 1}};
+template <typename Json>
+bool depth_is_allowed(const Json& document) {
+  std::vector<std::pair<const Json*, std::size_t>> open{{&document, 1}};
   while (!open.empty()) {
     const auto [value, depth] = open.back();
     open.pop_back();
@@ -262,12 +263,26 @@ bool depth_is_allowed(const json& document) {
     if (depth > kMaxJsonDepth) {
       return false;
     }
-    for (const json& child : *value) {
+    for (const Json& child : *value) {
       open.emplace_back(&child, depth + 1);
     }
   }
   return true;
 }
+
+template <typename Json>
+Json parse_any_json(std::string_view text) {
+  Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_discarded() && !depth_is_allowed(document)) {
+    return Json(Json::value_t::discarded);
+  }
+  return document;
+}
+
+template bool depth_is_allowed(const json&);
+template bool depth_is_allowed(const nlohmann::ordered_json&);
+template json parse_any_json(std::string_view);
+template nlohmann::ordered_json parse_any_json(std::string_view);
 
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {

@@ -203,7 +203,8 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 }
 
 AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t keep_bytes) : path_(path) {
-  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC;
+  // does not wait for whoever might read a pipe
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK;
   fd_ = ::open(path.c_str(), kFlags);
   const bool is_new = fd_ < 0 && errno == ENOENT;
   if (is_new) {
@@ -215,11 +216,17 @@ AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t keep_byte
   if (is_new) {
     sync_directory(folder_of(path));  // what is synced later shall have a name
   }
-  if (keep_bytes >= 0 && size() > keep_bytes && ::ftruncate(fd_, keep_bytes) != 0) {
-    const int code = errno;
+  const auto give_up = [&](const char* what, int code) {
     ::close(fd_);
     errno = code;
-    fail("cut", path);
+    fail(what, path);
+  };
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0 || S_ISFIFO(info.st_mode)) {
+    give_up("keep lines in a pipe", EINVAL);
+  }
+  if (keep_bytes >= 0 && info.st_size > keep_bytes && ::ftruncate(fd_, keep_bytes) != 0) {
+    give_up("cut", errno);
   }
 }
 

@@ -68,6 +68,9 @@ std::shared_ptr<Log> Log::silent() {
 }
 
 void Log::add_file(const std::filesystem::path& path) {
+  if (std::error_code missing; std::filesystem::is_fifo(path, missing)) {
+    throw EnvironmentError(path.string() + ": cannot open the log: it is a pipe");  // whose reader would be waited for
+  }
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path.string());
     auto file = std::make_shared<spdlog::logger>("", std::move(sink));

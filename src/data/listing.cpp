@@ -239,6 +239,14 @@ ClassFolders read_class_folders(const fs::path& folder, const fs::path& root, co
     }
     result.classes.push_back(paths[i].filename().string());
   }
+  std::map<std::string, std::string> by_printed_name;  // which files and messages know a class by
+  for (const auto& name : result.classes) {
+    const auto [before, is_new] = by_printed_name.emplace(printable(name), name);
+    if (!is_new) {
+      faults.add(printable(folder.string()) + ": two class folders are both written \"" + before->first +
+                 "\", as the name of one is no UTF-8; rename it");
+    }
+  }
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 
@@ -16,18 +17,19 @@ constexpr std::size_t kMostConfusionClasses = 60;
 
 template <typename Json>
 Json read_json(const fs::path& file) {
-  auto document = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  auto document = parse_any_json<Json>(read_file(file, kMostJsonBytes));
   if (!document.is_object()) {
-    throw DataError(file.string() + ": is no JSON object; is it damaged, or was it changed by hand?");
+    throw DataError(file.string() +
+                    ": is no JSON object, or nested beyond reason; is it damaged, or was it changed by hand?");
   }
   return document;
 }
 
 std::vector<nlohmann::ordered_json> read_rows(const fs::path& file) {
   std::vector<nlohmann::ordered_json> rows;
-  std::istringstream lines(read_file(file));
+  std::istringstream lines(read_file(file, kMostJsonBytes));
   for (std::string line; std::getline(lines, line);) {
-    auto row = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    auto row = parse_any_json<nlohmann::ordered_json>(line);
     if (row.is_object()) {  // the last line may be under way
       rows.push_back(std::move(row));
     }
@@ -39,8 +41,9 @@ std::vector<nlohmann::ordered_json> read_rows(const fs::path& file) {
 bool is_evaluation(const nlohmann::ordered_json& document) {
   const auto interval = document.find("top1_interval");
   const auto classes = document.find("per_class");
+  const auto data = document.find("data");
   return document.contains("samples") && interval != document.end() && interval->is_array() && interval->size() == 2 &&
-         classes != document.end() && classes->is_array() &&
+         (data == document.end() || data->is_string()) && classes != document.end() && classes->is_array() &&
          std::all_of(classes->begin(), classes->end(), [](const auto& one) {
            return one.is_object() && one.contains("name") && one["name"].is_string();
          });

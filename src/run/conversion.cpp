@@ -12,8 +12,7 @@ std::string convert_weights(const std::filesystem::path& in, const std::filesyst
   if (!has_weights_extension(out)) {
     throw ConfigError("convert: OUT must end in .safetensors, .pth or .pt, got " + out.string());
   }
-  const auto folder = std::filesystem::absolute(out).lexically_normal().parent_path();
-  if (folder.filename() == "checkpoints" && RunDirectory::holds_run(folder.parent_path())) {
+  if (RunDirectory::is_among_checkpoints(out)) {
     throw ConfigError("convert: " + out.string() + " would lie among a run's own checkpoints; choose another place");
   }
   const auto source = std::filesystem::is_directory(in) ? RunDirectory::weights(in, checkpoint) : in;

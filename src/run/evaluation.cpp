@@ -110,8 +110,10 @@ Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Lo
     const auto given = real_path(*request.data);
     if (!request.split && (!data.root || real_path(*data.root) != given)) {
       pictures.split = "all";
-      const bool asked = std::ranges::any_of(
-          request.model.sets, [](const std::string& set) { return set.starts_with("data.images_per_class="); });
+      const bool asked = std::ranges::any_of(request.model.sets, [](const std::string& set) {
+        return set.starts_with("data.images_per_class=") ||
+               (set.starts_with("data=") && set.find("\"images_per_class\"") != std::string::npos);
+      });
       if (!asked) {
         data.images_per_class.reset();
       }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "effnetv2/config/names.h"
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/run_directory.h"
@@ -113,9 +114,12 @@ std::vector<std::string> stored_classes(const WeightsFile& file) {
   if (found == file.metadata.end()) {
     return {};
   }
-  const auto document = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  const auto document = parse_any_json<nlohmann::json>(found->second);
+  if (!document.is_array()) {
+    return {};
+  }
   std::vector<std::string> classes;
-  for (const auto& name : document.is_array() ? document : nlohmann::json::array()) {
+  for (const auto& name : document) {
     if (!name.is_string()) {
       return {};
     }

@@ -20,6 +20,7 @@
 #include "effnetv2/data/listing.h"
 #include "effnetv2/data/loader.h"
 #include "effnetv2/data/transform.h"
+#include "effnetv2/run/run_directory.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/input.h"
 
@@ -129,6 +130,10 @@ std::int64_t run_prediction(const PredictionRequest& request,
   const auto paths = expand(request.paths);
   if (request.inputs && request.inputs->extension() != ".safetensors") {
     throw ConfigError("predict: --save-inputs writes a .safetensors file, got " + request.inputs->string());
+  }
+  if (request.inputs && RunDirectory::is_among_checkpoints(*request.inputs)) {
+    throw ConfigError("predict: --save-inputs " + request.inputs->string() +
+                      " would lie among a run's own checkpoints; choose another place");
   }
   if (request.inputs && std::set<std::string>(paths.begin(), paths.end()).size() != paths.size()) {
     throw ConfigError("predict: --save-inputs names tensors by path, so give each picture once");

@@ -48,6 +48,11 @@ bool RunDirectory::holds_run(const std::filesystem::path& path) {
          holds_state(path / "checkpoints");
 }
 
+bool RunDirectory::is_among_checkpoints(const std::filesystem::path& file) {
+  const auto folder = std::filesystem::weakly_canonical(std::filesystem::absolute(file)).parent_path();
+  return folder.filename() == "checkpoints" && holds_run(folder.parent_path());
+}
+
 ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets) {
   if (!std::filesystem::exists(path / "config.json")) {
     if (const auto state = read_state(path / "checkpoints", [](const std::string&) {})) {

@@ -6,6 +6,7 @@
 
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/names.h"
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/cpu_features.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
@@ -186,7 +187,7 @@ class TrainingRun {
     outcome.run_dir = dir_->path();
     outcome.was_done = true;
     try {
-      const auto result = nlohmann::ordered_json::parse(read_file(dir_->result()));
+      const auto result = parse_any_json<nlohmann::ordered_json>(read_file(dir_->result(), kMostJsonBytes));
       const bool early = result.at("stopped_by") == "early_stopping";
       outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
       outcome.summary = describe_result(result);
@@ -275,10 +276,9 @@ class TrainingRun {
     ExperimentConfig stored = config_;
     stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
     write_file(dir_->config(), to_json(stored).dump(2) + "\n");
-    warn_if_shorter(dir_->metrics_jsonl(), keep.jsonl);
-    warn_if_shorter(dir_->metrics_csv(), keep.csv);
     write_file(dir_->environment(), describe_environment(config_).dump(2) + "\n");
-    metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep);
+    metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep,
+                     [&](const std::string& message) { log_->warn(message); });
     const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
     log_->info(dir_->path().string() + ": " + std::string(saved ? "going on with" : "starting") + " \"" + config_.name +
                "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads, " +
@@ -311,14 +311,6 @@ class TrainingRun {
     tensorboard_->add_config(0, to_json(config_));
     tensorboard_->add_images(*train_.dataset, listing_.classes, config_.tensorboard.training_images, config_.seed);
     tensorboard_->add_epochs(read_metrics(dir_->metrics_jsonl()));
-  }
-
-  void warn_if_shorter(const std::filesystem::path& file, std::int64_t bytes) const {
-    std::error_code missing;
-    const auto size = std::filesystem::file_size(file, missing);
-    if (bytes > 0 && (missing || static_cast<std::int64_t>(size) < bytes)) {
-      log_->warn(file.string() + ": rows of earlier epochs are gone; it was longer when the state was saved");
-    }
   }
 
   /// False if a stop was requested before training began.

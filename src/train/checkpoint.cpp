@@ -87,12 +87,9 @@ TrainState read_state(const FileBytes& bytes) {
   if (checksum(state.tensors, values) != find("checksum")) {
     throw CheckpointError(name + ": is damaged: its checksum does not fit its contents");
   }
-  state.values = nlohmann::json::parse(values, nullptr, /*allow_exceptions=*/false);
+  state.values = parse_any_json<nlohmann::json>(values);
   if (state.values.is_discarded()) {
-    throw CheckpointError(name + ": is damaged: its \"state\" metadata is no JSON");
-  }
-  if (!depth_is_allowed(state.values)) {  // copying and showing it would take stack for each level
-    throw CheckpointError(name + ": is damaged: its \"state\" metadata is nested deeper than " +
+    throw CheckpointError(name + ": is damaged: its \"state\" metadata is no JSON, or is nested deeper than " +
                           std::to_string(kMaxJsonDepth) + " levels");
   }
   return state;

@@ -154,6 +154,17 @@ expect_equal 1 "$(jq .bad_images "$work/odd-run/result.json")" "bad images"
 expect_exit 0 "$program" eval "$work/odd-run" --json
 expect_equal '["caf\\xE9","circle"]' "$(jq -c '[.per_class[].name]' "$output")" "class names"
 
+# closed streams: no file of the run takes the place of one
+expect_exit 6 bash -c "'$program' train '$tiny' --run-dir '$work/closed' --set train.epochs=2 <&- >&- 2>&-"
+expect_equal "$(jq -s length "$work/closed/metrics.jsonl")" 2 "rows, and nothing else"
+expect_equal "$(grep -c "done:" "$work/closed/.lock")" 0 "the lock holds no remark"
+
+# foreign JSON as deep as stack is, in a run and in weights
+cp -r "$work/b" "$work/deep"
+python3 -c 'print("{\"best\":" + "[" * 200000 + "]" * 200000 + "}")' >"$work/deep/result.json"
+expect_exit 0 "$program" resume "$work/deep"
+expect_contains "$errors" "result.json: is damaged; it is made again"
+
 # killed at random moments: the same bytes
 EFFNETV2=$program expect_exit 0 "$repo"/scripts/crash_check.sh "$tiny" --kills 6 --seed 3 --set train.epochs=12
 expect_contains "$output" "identical"

@@ -33,8 +33,13 @@ expect_contains "$errors" ".safetensors, .pth or .pt"
 expect_exit 4 "$program" convert tiny.json x.pth
 expect_contains "$errors" "neither a safetensors nor a PyTorch file"
 expect_exit 4 "$program" convert shapes x.pth
-expect_exit 2 "$program" convert best.pth a/checkpoints/state.safetensors
-expect_contains "$errors" "own checkpoints"
+ln -s a/checkpoints link
+for state in a/checkpoints/state.safetensors link/state.safetensors; do
+  expect_exit 2 "$program" convert best.pth $state
+  expect_contains "$errors" "own checkpoints"
+  expect_exit 2 "$program" predict a shapes/cross/0000.png --save-inputs $state
+  expect_contains "$errors" "own checkpoints"
+done
 expect_exit 4 "$program" convert nothing.pth x.pth
 expect_no_file x.pth
 

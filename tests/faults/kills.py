@@ -73,7 +73,7 @@ def try_work(name, program, options, kills):
             harness.finish(work.start(root))
             check_same(work.outcome(root), wanted, f"{name}: after kills at {moments} s of {whole:.2f}")
             shutil.rmtree(root)
-        harness.table_row(f"killed while it does: {name} ({rounds} rounds)", killed, killed, "nothing", f"kills.py {name}")
+        harness.table_row(f"killed while it does: {name} ({rounds} rounds)", killed, killed, "nothing", f"kills.py --kills {options.kills}")
 
 
 def run(program, options):

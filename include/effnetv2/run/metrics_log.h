@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,13 +30,17 @@ class MetricsLog {
     std::int64_t jsonl = 0;
     std::int64_t csv = 0;
   };
-  MetricsLog(const std::filesystem::path& jsonl, const std::filesystem::path& csv, bool with_train_eval, Position keep);
+  /// `warn` hears of a file that was changed meanwhile: whole lines of it stay, and the table is made anew.
+  MetricsLog(const std::filesystem::path& jsonl, const std::filesystem::path& csv, bool with_train_eval, Position keep,
+             const std::function<void(const std::string&)>& warn);
 
   void append(const EpochRow& row);
   /// Flushes both to the disk and says how long they are.
   Position sync();
 
  private:
+  void append_csv(const nlohmann::ordered_json& json);
+
   bool with_train_eval_;
   AppendFile jsonl_, csv_;
 };

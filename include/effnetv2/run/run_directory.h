@@ -26,6 +26,8 @@ class RunDirectory {
 
   /// True if `path` holds a run: its config.json, a training state or a result is there.
   static bool holds_run(const std::filesystem::path& path);
+  /// True if `file` lies, links resolved, in the folder where a run keeps its states and weights.
+  static bool is_among_checkpoints(const std::filesystem::path& file);
   /// The config a run was started with, changed by `sets`: of config.json, or else of the training state. Throws
   /// ConfigError if `path` has neither.
   static ExperimentConfig stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets = {});

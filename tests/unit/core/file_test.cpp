@@ -96,6 +96,16 @@ TEST(ReadFile, ReadsNoMoreThanItIsAllowed) {
   EXPECT_THAT(error_of([] { read_file("/dev/zero"); }), HasSubstr("/dev/zero: cannot read: it is a device"));
 }
 
+TEST(AppendFile, WaitsForNoReaderOfAPipe) {
+  const TempDir dir;
+  const auto pipe = dir / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(error_of([&] { AppendFile file(pipe); }), HasSubstr("pipe"));
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  EXPECT_THAT(error_of([&] { AppendFile file(pipe); }), HasSubstr("in a pipe"));
+  ::close(reader);
+}
+
 TEST(ReadFileThreads, WaitsForThePipeOfAWriterAlone) {
   const TempDir dir;
   const auto pipe = dir / "pipe";

@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
@@ -108,6 +109,12 @@ TEST(Log, NamesAFileItCannotOpen) {
   const TempDir dir;
   dir.write("file", "");
   EXPECT_THROW(Log::silent()->add_file(dir / "file/log.txt"), EnvironmentError);
+}
+
+TEST(Log, APipeIsNoFileOfIt) {
+  const TempDir dir;
+  ASSERT_EQ(::mkfifo((dir / "log.txt").c_str(), 0600), 0);
+  EXPECT_THROW(Log::silent()->add_file(dir / "log.txt"), EnvironmentError);
 }
 
 TEST(LogThreads, LinesStayWhole) {

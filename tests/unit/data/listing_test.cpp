@@ -231,6 +231,11 @@ TEST_F(ListingTest, OnlyFilesAreImages) {
   EXPECT_THAT(paths(list().train), ElementsAre("a/1.jpg", "b/1.jpg"));
 }
 
+TEST_F(ListingTest, ClassesThatAreWrittenAlikeAreRefused) {
+  touch({"a\\xFF/1.jpg", "a\xff/1.jpg", "b/1.jpg"});
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("two class folders are both written \"a\\xFF\""), HasSubstr("rename")));
+}
+
 TEST_F(ListingTest, AClassMissingFromASplitIsNamed) {
   touch({"train/a/1.jpg", "train/b/1.jpg", "train/only here/1.jpg", "val/a/1.jpg", "val/b/1.jpg", "val/new\nx/1.jpg"});
   EXPECT_THAT(refusal(), AllOf(HasSubstr((root / "val").string()), HasSubstr((root / "train").string()),

@@ -45,6 +45,27 @@ TEST(ReadRun, TakesWhatIsThere) {
   EXPECT_EQ(done.evaluations[0].confusion[1][1], "1");
 }
 
+TEST(ReadRun, NoDepthAndNoOddValueHarms) {
+  const std::string deep = "{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  for (const char* name : {"config.json", "env.json", "result.json"}) {
+    const test::TempDir dir;
+    dir.write("config.json", "{}");
+    dir.write(name, deep);
+    EXPECT_THROW(read_run(dir.path()), DataError) << name;
+  }
+  const test::TempDir dir;
+  dir.write("config.json", "{}");
+  dir.write("metrics.jsonl", "{\"epoch\": 1}\n" + deep + "\n");
+  EXPECT_EQ(read_run(dir.path()).metrics.size(), 1u);
+  dir.write("eval/val/confusion.csv", "class,a\na,1\n");
+  dir.write("eval/val/predictions.csv", "path\n");
+  for (const std::string& value : {std::string("null"), std::string("3"), deep}) {
+    dir.write("eval/val/eval.json",
+              R"({"samples": 1, "top1_interval": [0, 1], "per_class": [{"name": "a"}], "data": )" + value + "}");
+    EXPECT_TRUE(read_run(dir.path()).evaluations.empty()) << value.substr(0, 20);
+  }
+}
+
 TEST(ReadRun, LeavesOutAMatrixOfManyClasses) {
   const test::TempDir dir;
   dir.write("config.json", "{}");

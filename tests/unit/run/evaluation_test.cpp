@@ -94,6 +94,17 @@ TEST_F(EvaluationTest, OtherImagesAreAllEvaluated) {
   EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "eval" / "more-all" / "predictions.csv"));
 }
 
+TEST_F(EvaluationTest, OfOtherImagesSoManyAsAskedFor) {
+  train("a");
+  std::filesystem::copy(dir_ / "shapes", dir_ / "more", std::filesystem::copy_options::recursive);
+  auto request = of_run("a");
+  request.data = dir_ / "more";
+  for (const char* set : {"data.images_per_class=2", "data={\"images_per_class\": 2}"}) {
+    request.model.sets = {set};
+    EXPECT_EQ(evaluate(request)["samples"], 20) << set;
+  }
+}
+
 TEST_F(EvaluationTest, OtherClassesAreRefused) {
   train("a");
   std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);

@@ -2,12 +2,16 @@
 
 #include <sstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "support/temp_dir.h"
 
 namespace effnetv2 {
 namespace {
+
+using testing::HasSubstr;
 
 EpochRow row_of(std::int64_t epoch) {
   EpochRow row;
@@ -29,9 +33,14 @@ std::vector<std::string> lines_of(const std::filesystem::path& path) {
   return lines;
 }
 
+/// For files that nobody has changed.
+void unheard(const std::string& message) {
+  ADD_FAILURE() << message;
+}
+
 TEST(MetricsLog, BothFilesHoldTheSameColumns) {
   const test::TempDir dir;
-  MetricsLog log(dir / "m.jsonl", dir / "m.csv", true, {});
+  MetricsLog log(dir / "m.jsonl", dir / "m.csv", true, {}, unheard);
   log.append(row_of(1));
   log.append(row_of(2));
   const auto rows = lines_of(dir / "m.jsonl");
@@ -56,12 +65,12 @@ TEST(MetricsLog, ResumeCutsBothFilesToTheCheckpoint) {
   const test::TempDir dir;
   MetricsLog::Position position;
   {
-    MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {});
+    MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {}, unheard);
     log.append(row_of(1));
     position = log.sync();
     log.append(row_of(2));
   }
-  MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, position);
+  MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, position, unheard);
   EXPECT_EQ(lines_of(dir / "m.jsonl").size(), 1u);
   EXPECT_EQ(lines_of(dir / "m.csv").size(), 2u);
   log.append(row_of(2));
@@ -69,9 +78,43 @@ TEST(MetricsLog, ResumeCutsBothFilesToTheCheckpoint) {
   EXPECT_EQ(lines_of(dir / "m.csv").size(), 3u) << "the header must not come twice";
 }
 
+TEST(MetricsLog, ChangedFilesKeepWholeLines) {
+  const test::TempDir dir;
+  MetricsLog::Position position;
+  {
+    MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {}, unheard);
+    log.append(row_of(1));
+    log.append(row_of(2));
+    position = log.sync();
+  }
+  const std::string rows = read_file(dir / "m.jsonl"), table = read_file(dir / "m.csv");
+  const auto go_on = [&] {
+    std::string warnings;
+    MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, position,
+                   [&](const std::string& message) { warnings += message + "\n"; });
+    log.append(row_of(3));
+    return warnings;
+  };
+  for (const std::string& changed : {rows.substr(0, rows.size() - 40), " " + rows, rows.substr(0, 10), std::string()}) {
+    write_file(dir / "m.jsonl", changed);
+    EXPECT_THAT(go_on(), HasSubstr("m.jsonl: is not what it was"));
+    for (const auto& line : lines_of(dir / "m.jsonl")) {
+      EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+    }
+    EXPECT_EQ(read_metrics(dir / "m.jsonl").back()["epoch"], 3);
+  }
+  for (const std::string& changed : {table.substr(0, table.size() - 3), "x" + table, std::string("mine\n")}) {
+    write_file(dir / "m.jsonl", rows);
+    write_file(dir / "m.csv", changed);
+    EXPECT_THAT(go_on(), HasSubstr("m.csv: is not what it was"));
+    EXPECT_EQ(read_file(dir / "m.csv").substr(0, table.size()), table);
+    EXPECT_EQ(lines_of(dir / "m.csv").size(), 4u);
+  }
+}
+
 TEST(MetricsLog, RowsAreReadBackWithoutDamagedLines) {
   const test::TempDir dir;
-  MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {});
+  MetricsLog log(dir / "m.jsonl", dir / "m.csv", false, {}, unheard);
   log.append(row_of(1));
   const auto whole = lines_of(dir / "m.jsonl")[0];
   for (const char* line : {"{", "", "[1]", "3", "{}", "{\"epoch\": 1}", "{\"epoch\": 1, \"epoch_seconds\": null}",

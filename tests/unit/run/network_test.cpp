@@ -86,6 +86,14 @@ TEST_F(InitialWeightsTest, WhatIsNotThereNamesTheKey) {
   }
 }
 
+TEST(StoredClasses, AreNoneWhereTheyAreNoListOfNames) {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  for (const std::string& text : {deep, std::string("{"), std::string("[1]"), std::string("\"a\"")}) {
+    EXPECT_TRUE(stored_classes({{}, {{"classes", text}}, {}}).empty()) << text.substr(0, 20);
+  }
+  EXPECT_EQ(stored_classes({{}, {{"classes", R"(["a", "b"])"}}, {}}), (std::vector<std::string>{"a", "b"}));
+}
+
 TEST(LoadWeights, SaysWhoseWeightsTheyAre) {
   const test::TempDir dir;
   ModelConfig medium;
