@@ -19,7 +19,8 @@
 #   --dry-run          list the points, say what they may cost, and stop
 #
 # EFFNETV2 names the program, by default build/release/effnetv2.
-# Exit code: 0 all done, 1 some points failed, 2 usage, 6 a program or folder is missing, 130 interrupted after saving.
+# Exit code: 0 all done, 1 some points failed, 2 usage, 6 a program or folder is missing or another
+# sweep is in the folder, 130 interrupted after saving.
 set -euo pipefail
 
 # One command in braces, which bash reads whole before it starts: this file may change while a sweep runs for days.
@@ -456,11 +457,30 @@ if [[ -n $dry_run ]]; then
   exit 0
 fi
 
-if ! mkdir -p "$out/logs" || ! write_variants; then
+# One sweep in a folder. No child may keep descriptor 9: trainings outlive a sweep that is killed, and the next one goes on
+# all the same.
+take_lock() {
+  local code=0
+  { exec 9>>"$out/logs/.lock"; } 2>/dev/null || {
+    say "$out/logs cannot be written to: choose another -o"
+    exit 6
+  }
+  flock --nonblock --conflict-exit-code 7 9 || code=$?
+  ((code != 7)) || {
+    say "$out: in use by another sweep; wait for its end, or choose another -o"
+    exit 6
+  }
+}
+
+if ! mkdir -p "$out/logs"; then
   say "$out cannot be made: choose another -o"
   exit 6
 fi
-
+take_lock
+if ! write_variants; then
+  say "$out/variants cannot be written: choose another -o"
+  exit 6
+fi
 if [[ $threads != config ]]; then
   echo "$threads" >"$out/logs/threads"
 fi
@@ -560,7 +580,7 @@ start_point() {
   log_from[$1]=$(wc -c <"$out/logs/$name.log")
   echo "\$ $(typed "$program" "${arguments[@]}")" >>"$out/logs/$name.log"
   # In a session of its own, so that Ctrl-C in the terminal reaches this script alone, which passes on one SIGTERM.
-  setsid "$program" "${arguments[@]}" </dev/null >>"$out/logs/$name.log" 2>&1 &
+  setsid "$program" "${arguments[@]}" </dev/null >>"$out/logs/$name.log" 2>&1 9>&- &
   running[$!]=$1
   ((stopping == 0)) || kill -TERM $! 2>/dev/null || true
   say "[$(($1 + 1))/$count] $name"
@@ -643,7 +663,7 @@ reap() {
   local tick pause=5
   [[ -z $live ]] || pause=1
   draw_live
-  sleep "$pause" >/dev/null 2>&1 &
+  sleep "$pause" >/dev/null 2>&1 9>&- &
   tick=$!
   wait -n "${!running[@]}" "$tick" 2>/dev/null || true
   kill "$tick" 2>/dev/null || true
@@ -668,7 +688,8 @@ for ((i = 0; i < count; i++)); do
   fi
   note_row "$i"
 done
-((${#to_train[@]} < 2)) || estimate "${to_train[@]}"
+# it times the program for a while
+((${#to_train[@]} < 2)) || (exec 9>&- && estimate "${to_train[@]}")
 
 trap '' PIPE
 trap stop_all INT TERM HUP

@@ -125,6 +125,32 @@ expect_contains "$STUB/calls" "seed=3 --run-dir $out/seed3 --resume --threads $(
 rm "$STUB/slow"
 wait "$sweeping"
 
+# Two sweeps in one folder: the second starts nothing and disturbs nothing. One that is killed leaves no lock, though its
+# trainings go on.
+fresh
+echo seed1 >"$STUB/slow"
+"$sweep" base.json --seeds 1,2 -o "$out" >"$output" 2>"$errors" &
+sweeping=$!
+wait_for 20 test -f "$STUB/ready.seed1"
+expect_exit 6 "$sweep" base.json --seeds 1,2,3 -o "$out"
+expect_contains "$errors" "$out: in use by another sweep"
+expect_equal "$(calls)" 1
+expect_exit 0 "$sweep" base.json --seeds 1,2,3 -o "$out" --dry-run
+rm "$STUB/slow"
+wait "$sweeping" || fail "the sweep that was there first failed"
+expect_equal "$(csv seed2 status)" '"done"'
+fresh
+echo seed1 >"$STUB/slow"
+"$sweep" base.json --seeds 1,2 -o "$out" >/dev/null 2>&1 &
+sweeping=$!
+wait_for 20 test -f "$STUB/ready.seed1"
+kill -KILL "$sweeping"
+wait "$sweeping" 2>/dev/null || true
+expect_exit 0 "$sweep" base.json --seeds 2 -o "$out"
+expect_no_file "$out/seed1/result.json"
+rm "$STUB/slow"
+wait_for 20 test -f "$out/seed1/result.json"
+
 # A note of a failure that was cut short is as if it were not there.
 fresh
 echo seed2 >"$STUB/fail"
