@@ -118,6 +118,7 @@ add_variants() {
   local -a paths
   IFS=, read -ra paths <<<"$1"
   for path in "${paths[@]}"; do
+    [[ $path != -* ]] || path=./$path  # no option of what it is handed to
     if [[ -d $path ]]; then
       mapfile -t found < <(find "$path" -maxdepth 1 -name '*.json' ! -name '.*' | LC_ALL=C sort)
       ((${#found[@]} > 0)) || usage_error "--variants: $path holds no .json"
@@ -210,8 +211,9 @@ fi
 # A variant is one more thing to vary, named by its file.
 variant_names=()
 for file in "${variants[@]}"; do
-  name=$(basename "$file" .json)
-  [[ $name =~ ^[A-Za-z0-9._+-]+$ ]] || usage_error "--variants: $file: a name of letters, digits and ._+- is needed"
+  name=$(basename -- "$file" .json)
+  [[ $name =~ ^[A-Za-z0-9_+-][A-Za-z0-9._+-]*$ ]] ||
+    usage_error "--variants: $file: a name of letters, digits and ._+- is needed, with no dot at its beginning"
   variant_names+=("$name")
 done
 if ((${#variants[@]} > 0)); then
@@ -311,6 +313,18 @@ add_points() {
 }
 add_points 0 "" ""
 count=${#names[@]}
+# logs/NAME.failed.part must be the name of a file too, and most file systems end at 255 bytes
+for name in "${names[@]}"; do
+  ((${#name} <= 240)) || usage_error "the point $name: its name is ${#name} bytes, 240 are possible: vary fewer keys at once"
+done
+
+# temporary_config: an empty file for a config that is only looked at; prints its name.
+temporary_config() {
+  mktemp --suffix=.json 2>/dev/null || {
+    say "no temporary file can be made in ${TMPDIR:-/tmp}: set TMPDIR to a folder that can be written to"
+    exit 6
+  }
+}
 
 # A config that lays a variant over the base.
 lay_over() {
@@ -361,7 +375,7 @@ resolve() {
 }
 for i in "${!variants[@]}"; do
   # checked in a place of its own first: nothing is written for a sweep that does not start
-  check=$(mktemp --suffix=.json)
+  check=$(temporary_config)
   lay_over "${variants[i]}" >"$check"
   resolve "${variants[i]} over $base" "$check"
   resolved[$(laid_over "${variant_names[i]}")]=${resolved[$check]}
@@ -414,7 +428,7 @@ estimate() {
   settings_of "$1"
   file=$point_base
   if [[ ! -f $file ]]; then
-    file=$(mktemp --suffix=.json)
+    file=$(temporary_config)
     lay_over "${variants[0]}" >"$file"
   fi
   plan=$("$program" train "$file" "${point_settings[@]}" --dry-run 2>/dev/null) || plan=''

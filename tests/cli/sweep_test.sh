@@ -109,6 +109,36 @@ expect_contains "$errors" "6 done, 0 running, 0 failed, 0 waiting"
 expect_exit 0 "$sweep" base.json -o "$out" --variants more,third.json --grid train.optimizer.lr=0.1,0.2 --seeds 1
 expect_equal "$(calls)" 6
 
+# Names that would lie elsewhere, or be options or too long for a file system, and no place for temporary files.
+echo '{}' >..json
+echo '{}' >...json
+echo '{}' >-x.json
+for name in ..json ...json more/../..json; do
+  fresh
+  expect_exit 2 "$sweep" base.json -o "$out" --variants "$name"
+  expect_contains "$errors" "no dot at its beginning"
+  expect_no_file "$out"
+done
+expect_exit 0 "$sweep" base.json -o "$out" --variants -x.json
+expect_contains "$STUB/calls" "--run-dir $out/-x --resume"
+expect_equal "$(csv -x status)" '"done"'
+expect_exit 0 "$sweep" base.json -o "$out" --variants -x.json
+expect_equal "$(calls)" 1
+mkdir -- -folder
+cp more/original.json -- -folder
+expect_exit 0 "$sweep" base.json -o "$out" --variants -folder --dry-run
+fresh
+long=()
+for key in a b c d e f g; do long+=(--grid "$key=$(printf '%039d' 1)"); done
+expect_exit 2 "$sweep" base.json -o "$out" "${long[@]}" --dry-run
+expect_contains "$errors" "its name is 293 bytes, 240 are possible"
+expect_exit 2 "$sweep" base.json -o "$out" "${long[@]}"
+expect_exit 0 "$sweep" base.json -o "$out" "${long[@]:0:8}" --grid "key_up_to_240_bytes=$(printf '%039d' 1)" --dry-run
+TMPDIR=$temp/nowhere expect_exit 6 "$sweep" base.json -o "$out" --variants third.json
+expect_contains "$errors" "no temporary file can be made in $temp/nowhere"
+expect_equal "$(calls)" 0
+expect_no_file "$out"
+
 # One point at a time on each card.
 fresh
 expect_exit 2 "$sweep" base.json -o "$out" --seeds 1 --gpus 0,0
