@@ -71,6 +71,7 @@ int parse_and_run(const std::vector<std::string>& args) {
   cli::add_report(app, run);
   cli::add_config(app, run);
   cli::add_docs(app, run);
+  cli::add_value_rules(app);
   // after the verbs, which would inherit it
   app.footer(
       "Examples:\n"
@@ -106,7 +107,8 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   effnetv2::install_mapped_file_guard();
   try {
-    const int code = parse_and_run(cli::with_repeated_set(std::vector<std::string>(argv + 1, argv + argc)));
+    const int code =
+        parse_and_run(cli::with_repeated_set(cli::as_given(std::vector<std::string>(argv + 1, argv + argc))));
     flush_stdout();
     return code;
   } catch (...) {

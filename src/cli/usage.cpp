@@ -122,6 +122,29 @@ Args with_repeated_set(const Args& args) {
   return result;
 }
 
+Args as_given(const Args& args) {
+  Args result;
+  for (const std::string& arg : args) {
+    if (arg.starts_with("--") && arg.find('=') == arg.size() - 1) {
+      result.insert(result.end(), {arg.substr(0, arg.size() - 1), ""});
+    } else {
+      result.push_back(arg);
+    }
+  }
+  return result;
+}
+
+void add_value_rules(CLI::App& app) {
+  for (CLI::Option* option : app.get_options({})) {
+    if (option->get_items_expected_max() > 0) {  // no flag
+      option->check([](const std::string& value) { return value.empty() ? "must not be empty" : ""; });
+    }
+  }
+  for (CLI::App* command : app.get_subcommands({})) {
+    add_value_rules(*command);
+  }
+}
+
 std::string explain_usage_error(const CLI::App& app, const Args& args, const CLI::ParseError& error) {
   const Finding finding = find_mistake(app, args, 0, error.what());
   return finding.message + "\nsee " + path_of(*finding.app) + " --help";

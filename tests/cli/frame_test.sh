@@ -71,6 +71,19 @@ refuses "" bench x.json --steps many
 refuses "" bench x.json --mode sideways
 refuses "" train x.json --threads
 
+# an empty value, of an unset variable, is not one that was not given
+unset=
+refuses "--run-dir: must not be empty" train x.json --run-dir "$unset" --resume
+refuses "--run-dir: must not be empty" train x.json --run-dir="$unset" --resume
+refuses "--run-dir: must not be empty" train x.json --run-dir "$unset" --overwrite
+refuses "--data: must not be empty" eval runs/x --data "$unset"
+refuses "--output: must not be empty" eval runs/x -o "$unset"
+refuses "--output: must not be empty" report runs/x -o "$unset"
+refuses "--save-inputs: must not be empty" predict runs/x x.png --save-inputs "$unset"
+refuses "--set: must not be empty" config check x.json --set "$unset"
+refuses "PATH: must not be empty" predict runs/x "$unset"
+refuses "DIR: must not be empty" data synth "$unset"
+
 # what the config reader refuses has the same form
 echo '{"train": {"epoch": 3}}' >"$temp/typo.json"
 expect_exit 2 "$program" train "$temp/typo.json" --dry-run
