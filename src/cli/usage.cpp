@@ -127,6 +127,8 @@ Args as_given(const Args& args) {
   for (const std::string& arg : args) {
     if (arg.starts_with("--") && arg.find('=') == arg.size() - 1) {
       result.insert(result.end(), {arg.substr(0, arg.size() - 1), ""});
+    } else if ((arg.starts_with('[') && arg.ends_with(']')) || arg == "{}") {
+      result.push_back("./" + arg);
     } else {
       result.push_back(arg);
     }

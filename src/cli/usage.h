@@ -15,7 +15,8 @@ namespace effnetv2::cli {
 std::vector<std::string> with_repeated_set(const std::vector<std::string>& args);
 
 /// The same arguments so that CLI11 takes each as it is: `--x=` is split into `--x` and an empty value, where it would
-/// take the next argument, which may be an option, for the value.
+/// take the next argument, which may be an option, for the value; `[x]` becomes `./[x]`, as it would take the brackets
+/// off and the path of another file for it.
 std::vector<std::string> as_given(const std::vector<std::string>& args);
 
 /// Rules for every value of every option and argument of `app` and its commands, once all are declared: none may be

@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-program=$1
+program=$(realpath "$1")
 verbs=(train resume eval summary bench data config)
 
 expect_nothing_on_stdout() { [[ ! -s $output ]] || fail "stdout is not empty"; }
@@ -83,6 +83,16 @@ refuses "--save-inputs: must not be empty" predict runs/x x.png --save-inputs "$
 refuses "--set: must not be empty" config check x.json --set "$unset"
 refuses "PATH: must not be empty" predict runs/x "$unset"
 refuses "DIR: must not be empty" data synth "$unset"
+
+# brackets belong to a name; commas in them separate nothing
+for name in '[x]' '[x,y]' '[[x]]' '{}'; do
+  echo '{"name": "bracketed"}' >"$temp/$name"
+  (cd "$temp" && expect_exit 0 "$program" config check "$name" "./$name")
+  expect_equal "$(grep -cxF -e "./$name: ok" "$output")" 2
+  (cd "$temp" && expect_exit 0 "$program" config show "$name")
+done
+echo '{"nonsense": 1}' >"$temp/x"
+(cd "$temp" && expect_exit 0 "$program" config check '[x]')
 
 # what the config reader refuses has the same form
 echo '{"train": {"epoch": 3}}' >"$temp/typo.json"
