@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cstdint>
 #include <optional>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -101,6 +104,20 @@ bool is_setting(const std::string& arg) {
   return end != std::string::npos && end > 0 && arg.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.") >= end;
 }
 
+/// CLI11 takes 010 for 8, 0x10 for 16 and the largest number for one that is larger.
+template <typename Integer>
+std::string refuse_other_than_decimal(const std::string& text) {
+  Integer value = 0;
+  const std::errc error = std::from_chars(text.data(), text.data() + text.size(), value).ec;
+  return error == std::errc() && std::to_string(value) == text
+             ? ""
+             : "must be a whole number in decimal digits, such as 10, of at most 64 bits, received " + text;
+}
+
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "must not be empty" : "";
+}
+
 }  // namespace
 
 Args with_repeated_set(const Args& args) {
@@ -139,7 +156,13 @@ Args as_given(const Args& args) {
 void add_value_rules(CLI::App& app) {
   for (CLI::Option* option : app.get_options({})) {
     if (option->get_items_expected_max() > 0) {  // no flag
-      option->check([](const std::string& value) { return value.empty() ? "must not be empty" : ""; });
+      option->check(refuse_empty);
+    }
+    const std::string type = option->get_type_name();
+    if (type.starts_with("INT")) {
+      option->check(refuse_other_than_decimal<std::int64_t>);
+    } else if (type.starts_with("UINT")) {
+      option->check(refuse_other_than_decimal<std::uint64_t>);
     }
   }
   for (CLI::App* command : app.get_subcommands({})) {

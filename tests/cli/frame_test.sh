@@ -94,6 +94,18 @@ done
 echo '{"nonsense": 1}' >"$temp/x"
 (cd "$temp" && expect_exit 0 "$program" config check '[x]')
 
+# whole numbers are decimal and fit
+for number in 010 0x10 99999999999999999999 1e1 1.0 +1 ' 1'; do
+  refuses "--threads: " summary x.json --threads "$number"
+  refuses "--steps: must be a whole number in decimal digits, such as 10, of at most 64 bits, received $number" \
+    bench x.json --steps "$number"
+  refuses "--seed: " data synth "$temp/drawn" --seed "$number"
+  refuses "--images-per-class: must be a whole number" data synth "$temp/drawn" --images-per-class "$number"
+done
+refuses "--top-k: must be a whole number" predict runs/x x.png --top-k 010
+expect_no_file "$temp/drawn"
+expect_exit 0 "$program" data synth "$temp/drawn" --images-per-class 1 --seed 18446744073709551615 --threads 1
+
 # what the config reader refuses has the same form
 echo '{"train": {"epoch": 3}}' >"$temp/typo.json"
 expect_exit 2 "$program" train "$temp/typo.json" --dry-run
