@@ -81,7 +81,8 @@ std::int64_t convert_idx(const std::filesystem::path& images, const std::filesys
     throw DataError(images.string() + ": its images have no pixels");
   }
   const bool exists = std::filesystem::exists(directory);
-  auto target = std::filesystem::weakly_canonical(directory);
+  // weakly_canonical alone leaves a new name without a slash as it is, and then it has no folder above it
+  auto target = std::filesystem::weakly_canonical(std::filesystem::absolute(directory));
   if (!target.has_filename()) {
     target = target.parent_path();  // given with a slash at its end
   }

@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-program=$1
+program=$(realpath "$1")
 
 # A line per file with its checksum.
 sums() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum); }
@@ -138,6 +138,8 @@ expect_equal "$(cd "$idx/mnist" && find . -type f | LC_ALL=C sort | paste -sd ' 
   "./0/000001.png ./1/000000.png ./1/000002.png"
 expect_exit 0 "$program" data from-idx "$idx/images" "$idx/labels" "$idx/slash/"
 expect_equal "$(cd "$idx/slash" && find . -type f | wc -l)" 3 "a folder given with a slash"
+(cd "$idx" && expect_exit 0 "$program" data from-idx images labels named)
+expect_equal "$(cd "$idx/named" && find . -type f | wc -l)" 3 "a folder given by its name alone"
 expect_exit 0 "$program" data verify "$idx/mnist"
 expect_exit 0 "$program" data stats "$idx/mnist" --json --size 0
 # 0, 255 and 51: a mean of 0.4
