@@ -14,7 +14,7 @@
 namespace effnetv2 {
 namespace {
 
-// What no network of use reaches; keeps every product below 2^63.
+// What no network of use reaches; keeps the weights of a block below 2^63.
 constexpr std::int64_t kMaxChannels = 1 << 20;
 constexpr std::int64_t kMaxLayers = 10'000;
 

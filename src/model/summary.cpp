@@ -1,14 +1,33 @@
 #include "effnetv2/model/summary.h"
 
+#include <initializer_list>
+
+#include "effnetv2/core/error.h"
+
 namespace effnetv2 {
 namespace {
+
+/// Adds the product of `factors` to `sum`; the keys' own bounds allow networks beyond 64 bits.
+void add(std::int64_t& sum, std::initializer_list<std::int64_t> factors) {
+  std::int64_t product = 1;
+  bool overflow = false;
+  for (const std::int64_t factor : factors) {
+    overflow |= __builtin_mul_overflow(product, factor, &product);
+  }
+  overflow |= __builtin_add_overflow(sum, product, &sum);
+  if (overflow) {
+    throw ConfigError(
+        "model: the network is too large: its parameters, multiply-accumulates or activations do not fit into 64 "
+        "bits; use fewer or narrower stages, smaller kernels or a smaller data.image_size");
+  }
+}
 
 /// The map that flows through the network, and what it has cost so far.
 struct Walk {
   std::int64_t channels = 3, height = 0, width = 0;
   std::int64_t parameters = 0, macs = 0, activations = 0;
 
-  std::int64_t map() const { return channels * height * width; }
+  void keep_maps(std::int64_t count) { add(activations, {count, channels, height, width}); }
 
   /// Kept for backward: the convolution's output (for BatchNorm), BatchNorm's (for SiLU) and the result, which the
   /// next layer's weights need.
@@ -17,16 +36,17 @@ struct Walk {
     width = (width + stride - 1) / stride;
     const std::int64_t weights = channels / groups * out * kernel * kernel;
     channels = out;
-    parameters += weights + 2 * out;
-    macs += weights * height * width;
-    activations += (silu ? 3 : 2) * map();
+    add(parameters, {weights + 2 * out});
+    add(macs, {weights, height, width});
+    keep_maps(silu ? 3 : 2);
   }
 
   void squeeze_excite(std::int64_t squeezed) {
     const std::int64_t weights = 2 * channels * squeezed;
-    parameters += weights + channels + squeezed;
-    macs += weights;
-    activations += map() + 2 * (channels + squeezed);
+    add(parameters, {weights + channels + squeezed});
+    add(macs, {weights});
+    keep_maps(1);
+    add(activations, {2, channels + squeezed});
   }
 
   void block(const BlockSpec& spec) {
@@ -47,10 +67,10 @@ struct Walk {
   }
 
   void classifier(std::int64_t classes) {
-    activations += 2 * channels;  // the pooled features and their dropout mask
-    parameters += channels * classes + classes;
-    macs += channels * classes;
-    activations += classes;
+    add(activations, {2, channels});  // the pooled features and their dropout mask
+    add(parameters, {channels + 1, classes});
+    add(macs, {channels, classes});
+    add(activations, {classes});
     channels = classes;
     height = width = 1;
   }
@@ -77,7 +97,7 @@ Summary summarize(const Architecture& architecture, std::int64_t height, std::in
   Walk walk;
   walk.height = height;
   walk.width = width;
-  walk.activations = walk.map();
+  walk.keep_maps(1);
   Walk before = walk;
   const auto end_row = [&](const std::string& name, const std::string& operation, std::int64_t layers,
                            std::int64_t stride) {
@@ -112,16 +132,17 @@ bool ends_in_one_pixel(const Architecture& architecture, std::int64_t image_size
   return rows[rows.size() - 2].height == 1;  // the head, before the classifier
 }
 
-std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
-                                     int activation_bytes) {
-  const std::int64_t copies = 2 + optimizer_slots + (ema ? 1 : 0);  // weights and gradients, both float32
-  return summary.parameters * copies * 4 + summary.activations * batch_size * activation_bytes;
+double estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
+                               int activation_bytes) {
+  const int copies = 2 + optimizer_slots + (ema ? 1 : 0);  // weights and gradients, both float32
+  return 4.0 * copies * static_cast<double>(summary.parameters) +
+         static_cast<double>(summary.activations) * static_cast<double>(batch_size) * activation_bytes;
 }
 
 std::int64_t largest_batch_within(double memory, const Summary& summary, int optimizer_slots, bool ema,
                                   int activation_bytes) {
   const auto bytes = [&](std::int64_t batch) {
-    return static_cast<double>(estimate_training_bytes(summary, batch, optimizer_slots, ema, activation_bytes));
+    return estimate_training_bytes(summary, batch, optimizer_slots, ema, activation_bytes);
   };
   const double room = 0.9 * memory - bytes(0);
   return room <= 0.0 ? 0 : static_cast<std::int64_t>(room / (bytes(1) - bytes(0)));

@@ -108,7 +108,7 @@ std::string describe_plan(const ExperimentConfig& asked) {
                 "steps in all      %lld\nestimated memory  %s\n",
                 with_commas(size.parameters).c_str(), static_cast<double>(size.macs) / 1e9,
                 static_cast<long long>(size.blocks), static_cast<long long>(steps),
-                static_cast<long long>(steps) * config.train.epochs, human_bytes(static_cast<double>(bytes)).c_str());
+                static_cast<long long>(steps) * config.train.epochs, human_bytes(bytes).c_str());
   text += line;
   if (const std::int64_t frozen = frozen_parameters(config.train, size); frozen > 0) {
     text += "learning at first " + with_commas(size.parameters - frozen) + " parameters\n";

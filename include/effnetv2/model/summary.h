@@ -26,14 +26,15 @@ struct Summary {
   std::vector<SummaryRow> rows;
 };
 
+/// Throws ConfigError if a count does not fit into 64 bits.
 Summary summarize(const Architecture& architecture, std::int64_t height, std::int64_t width);
 
 /// True if a square picture of `image_size` pixels has shrunk to one pixel before the pooling.
 bool ends_in_one_pixel(const Architecture& architecture, std::int64_t image_size);
 
 /// Bytes that training takes, an estimate: weights, gradients, `optimizer_slots` states, EMA, activations.
-std::int64_t estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
-                                     int activation_bytes);
+double estimate_training_bytes(const Summary& summary, std::int64_t batch_size, int optimizer_slots, bool ema,
+                               int activation_bytes);
 
 /// The largest batch whose training fits into `memory` bytes by that estimate, with a tenth of them left for what it
 /// leaves out; 0 if none does.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "effnetv2/core/error.h"
 #include "effnetv2/model/efficientnet.h"
 
 namespace effnetv2 {
@@ -125,14 +126,31 @@ TEST(Summary, CountsWhatTheNetworkHolds) {
   EXPECT_EQ(summarize(network, 32, 32).parameters, parameters);
 }
 
+TEST(Summary, CountsBeyond64BitsAreRefused) {
+  // 2^20 channels and a kernel of 31 x 31: nearly 2^56 weights a block
+  const StageConfig widest{BlockKind::fused_mbconv, 64, 31, 1, 65536, 1};
+  ModelConfig config;
+  config.width_mult = 16.0;
+  config.stages = std::vector<StageConfig>(3, widest);
+  EXPECT_THROW(summary_of(config, 10, 4096), ConfigError);
+  EXPECT_GT(summary_of(config, 10, 2).parameters, std::int64_t{1} << 56);
+  config.stages = std::vector<StageConfig>(64, widest);
+  (*config.stages)[1].layers = 1000;
+  EXPECT_THROW(summary_of(config, 10, 1), ConfigError);
+  // their number fits, their bytes do not
+  config.stages = std::vector<StageConfig>(40, widest);
+  EXPECT_GT(estimate_training_bytes(summary_of(config, 10, 1), 1 << 20, 2, true, 4), 9.3e18);
+}
+
 TEST(Summary, EstimateGrowsWithEachPart) {
   const Summary s = summary_of({}, 10, 32);
   const auto bytes = [&](std::int64_t batch, int slots, bool ema, int activation_bytes) {
     return estimate_training_bytes(s, batch, slots, ema, activation_bytes);
   };
-  EXPECT_EQ(bytes(0, 2, false, 4), s.parameters * 16);
-  EXPECT_EQ(bytes(0, 2, true, 4) - bytes(0, 2, false, 4), s.parameters * 4);
-  EXPECT_EQ(bytes(8, 0, false, 2) - bytes(0, 0, false, 2), s.activations * 16);
+  const auto parameters = static_cast<double>(s.parameters), activations = static_cast<double>(s.activations);
+  EXPECT_EQ(bytes(0, 2, false, 4), parameters * 16);
+  EXPECT_EQ(bytes(0, 2, true, 4) - bytes(0, 2, false, 4), parameters * 4);
+  EXPECT_EQ(bytes(8, 0, false, 2) - bytes(0, 0, false, 2), activations * 16);
   // one 32 px picture: at least each convolution's output (0.26 M floats), at most some four copies of it
   EXPECT_GT(s.activations, 260'000);
   EXPECT_LT(s.activations, 1'300'000);

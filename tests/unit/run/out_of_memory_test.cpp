@@ -46,9 +46,7 @@ TEST(LargestBatch, IsTheLargestThatTheEstimateAllows) {
   const Summary summary = summarize(architecture(with_defaults({}), 10), 128, 128);
   for (const double memory : {1e9, 8e9, 80e9}) {
     const auto batch = largest_batch_within(memory, summary, 2, true, 2);
-    const auto bytes = [&](std::int64_t n) {
-      return static_cast<double>(estimate_training_bytes(summary, n, 2, true, 2));
-    };
+    const auto bytes = [&](std::int64_t n) { return estimate_training_bytes(summary, n, 2, true, 2); };
     EXPECT_GT(batch, 0);
     EXPECT_LE(bytes(batch), 0.9 * memory);
     EXPECT_GT(bytes(batch + 1), 0.9 * memory);
