@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/data_setup.h"
@@ -138,6 +139,28 @@ Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Lo
   return pictures;
 }
 
+/// The pictures' folder that the evaluation in `folder` names, printable; null if there is none that can be read.
+std::optional<std::string> measured_in(const std::filesystem::path& folder) {
+  const auto file = folder / "eval.json";
+  if (!std::filesystem::is_regular_file(file)) {
+    return std::nullopt;
+  }
+  using Json = nlohmann::json;
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= 1; };
+  const auto document = Json::parse(read_file(file), shallow, /*allow_exceptions=*/false);
+  const auto data = document.is_object() ? document.find("data") : document.end();
+  return data != document.end() && data->is_string() ? std::make_optional(data->get<std::string>()) : std::nullopt;
+}
+
+/// `folder`, or with a number after it: the first that holds no figures of other pictures.
+std::filesystem::path without_others(const std::filesystem::path& folder, const std::string& data) {
+  auto free = folder;
+  for (int n = 2; measured_in(free).value_or(data) != data; ++n) {
+    free = folder.string() + "-" + std::to_string(n);
+  }
+  return free;
+}
+
 std::filesystem::path default_output(const EvaluationRequest& request, const TrainedModel& model,
                                      const std::string& split) {
   std::string name = split;
@@ -150,13 +173,16 @@ std::filesystem::path default_output(const EvaluationRequest& request, const Tra
   if (request.match_classes) {
     name += "-matched";
   }
+  const auto place = [&](const std::filesystem::path& folder) {
+    return request.data ? without_others(folder, printable(*model.config.data.root)) : folder;
+  };
   if (request.model.run_dir) {
-    return *request.model.run_dir / "eval" / name;
+    return place(*request.model.run_dir / "eval" / name);
   }
   // every run calls its weights best.safetensors
   const auto folder = std::filesystem::absolute(model.weights_path).lexically_normal().parent_path();
   const std::string run = folder.filename() == "checkpoints" ? folder.parent_path().filename().string() + "-" : "";
-  return std::filesystem::path("eval") / (run + model.weights_path.stem().string() + "-" + name);
+  return place(std::filesystem::path("eval") / (run + model.weights_path.stem().string() + "-" + name));
 }
 
 }  // namespace

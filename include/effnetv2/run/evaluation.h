@@ -21,7 +21,7 @@ struct EvaluationRequest {
   bool match_classes = false;
   /// Where eval.json, confusion.csv and predictions.csv go; null: RUN_DIR/eval/<name> of a run, eval/<weights>-<name>
   /// in the current directory otherwise. <name> is the split, with "last-" and the folder's name of other data before
-  /// it.
+  /// it, and a number after it where that is taken by another folder of that name.
   std::optional<std::filesystem::path> output;
 };
 

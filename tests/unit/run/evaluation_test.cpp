@@ -105,6 +105,25 @@ TEST_F(EvaluationTest, OfOtherImagesSoManyAsAskedFor) {
   }
 }
 
+TEST_F(EvaluationTest, FoldersOfOneNameKeepTheirFigures) {
+  train("a");
+  for (const char* folder : {"one", "two"}) {
+    std::filesystem::create_directory(dir_ / folder);
+    std::filesystem::copy(dir_ / "shapes", dir_ / folder / "more", std::filesystem::copy_options::recursive);
+  }
+  auto request = of_run("a");
+  const auto place_of = [&](const char* folder) {
+    request.data = dir_ / folder / "more";
+    return std::filesystem::path(evaluate(request)["files"].get<std::string>()).filename().string();
+  };
+  EXPECT_EQ(place_of("one"), "more-all");
+  EXPECT_EQ(place_of("two"), "more-all-2");
+  EXPECT_EQ(place_of("one"), "more-all");
+  EXPECT_EQ(place_of("two"), "more-all-2");
+  dir_.write("a/eval/more-all/eval.json", "{cut");
+  EXPECT_EQ(place_of("two"), "more-all");
+}
+
 TEST_F(EvaluationTest, OtherClassesAreRefused) {
   train("a");
   std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);
