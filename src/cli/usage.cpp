@@ -155,7 +155,8 @@ Args as_given(const Args& args) {
 
 void add_value_rules(CLI::App& app) {
   for (CLI::Option* option : app.get_options({})) {
-    if (option->get_items_expected_max() > 0) {  // no flag
+    const bool is_flag = option->get_items_expected_max() == 0;
+    if (!is_flag && !option->check_lname("set")) {  // --set says all that is wrong with its values together
       option->check(refuse_empty);
     }
     const std::string type = option->get_type_name();

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
@@ -145,9 +146,7 @@ std::optional<std::string> measured_in(const std::filesystem::path& folder) {
   if (!std::filesystem::is_regular_file(file)) {
     return std::nullopt;
   }
-  using Json = nlohmann::json;
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= 1; };
-  const auto document = Json::parse(read_file(file), shallow, /*allow_exceptions=*/false);
+  const auto document = parse_any_json<nlohmann::json>(read_file(file, kMostJsonBytes));
   const auto data = document.is_object() ? document.find("data") : document.end();
   return data != document.end() && data->is_string() ? std::make_optional(data->get<std::string>()) : std::nullopt;
 }
