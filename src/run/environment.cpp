@@ -13,6 +13,7 @@
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/names.h"
 #include "effnetv2/core/cpu_features.h"
+#include "effnetv2/core/text.h"
 #include "effnetv2/core/version.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/model/summary.h"
@@ -35,7 +36,7 @@ std::vector<std::string> command_line() {
   std::ifstream file("/proc/self/cmdline");
   std::vector<std::string> words;
   for (std::string word; std::getline(file, word, '\0');) {
-    words.push_back(word);
+    words.push_back(printable(word));  // a file's name may be any bytes, JSON is UTF-8
   }
   return words;
 }
@@ -86,7 +87,7 @@ nlohmann::ordered_json describe_environment(const ExperimentConfig& resolved) {
           {"network", {{"parameters", network.parameters}, {"macs", network.macs}, {"blocks", network.blocks}}},
           {"cores", std::thread::hardware_concurrency()},
           {"system", std::string(system.sysname) + " " + system.release + " " + system.machine},
-          {"host", system.nodename},
+          {"host", printable(system.nodename)},
           {"process", ::getpid()}};
 }
 

@@ -253,6 +253,11 @@ class TrainingRun {
   }
 
   void begin(const std::optional<SavedState>& saved) {
+    ExperimentConfig stored = config_;
+    stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
+    // what cannot be put into words stops a run before anything of an earlier one is removed
+    const std::string config = to_json(stored).dump(2) + "\n";
+    const std::string environment = describe_environment(config_).dump(2) + "\n";
     if (!dir_ || replacing_) {
       if (!dir_) {
         dir_.emplace(RunDirectory::next_free(config_.name));
@@ -273,10 +278,8 @@ class TrainingRun {
     std::filesystem::remove(dir_->result());
     std::filesystem::remove(dir_->last());
     dir_->remove_evaluations();
-    ExperimentConfig stored = config_;
-    stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
-    write_file(dir_->config(), to_json(stored).dump(2) + "\n");
-    write_file(dir_->environment(), describe_environment(config_).dump(2) + "\n");
+    write_file(dir_->config(), config);
+    write_file(dir_->environment(), environment);
     metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep,
                      [&](const std::string& message) { log_->warn(message); });
     const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };

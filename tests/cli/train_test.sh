@@ -153,6 +153,13 @@ expect_contains "$errors" 'cannot be decoded: circle/\xFF.png'
 expect_equal 1 "$(jq .bad_images "$work/odd-run/result.json")" "bad images"
 expect_exit 0 "$program" eval "$work/odd-run" --json
 expect_equal '["caf\\xE9","circle"]' "$(jq -c '[.per_class[].name]' "$output")" "class names"
+# so are those of the command line, in a run's papers: a run there is replaced, or goes on
+cp -r "$work/a" "$work/"$'odd\xe9'
+expect_exit 0 "$program" resume "$work/"$'odd\xe9' --set train.epochs=6 --quiet
+expect_contains "$work/"$'odd\xe9/env.json' '/odd\\xE9"'
+cp "$tiny" "$work/"$'tiny\xe9.json'
+expect_exit 0 "$program" train "$work/"$'tiny\xe9.json' --run-dir "$work/"$'odd\xe9' --overwrite --quiet
+expect_same "$work/"$'odd\xe9/checkpoints/last.safetensors' "$work/b/checkpoints/last.safetensors"
 
 # closed streams: no file of the run takes the place of one
 expect_exit 6 bash -c "'$program' train '$tiny' --run-dir '$work/closed' --set train.epochs=2 <&- >&- 2>&-"
