@@ -59,10 +59,10 @@ std::filesystem::path initial_weights(const std::string& path) {
   return path;
 }
 
-void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
-                          const std::vector<std::string>& classes, Log& log) {
+std::string load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
+                                 const std::vector<std::string>& classes) {
   if (!config.model.weights) {
-    return;
+    return "";
   }
   const auto path = initial_weights(*config.model.weights);
   WeightsFile file = read_weights_file(path);
@@ -83,7 +83,7 @@ void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& con
     classifier = "; the classifier of as many other classes is kept, set model.num_classes higher to start it anew";
   }
   load_weights(network, file, path);
-  log.info("starting from the weights of " + describe_source(path, file) + classifier);
+  return "starting from the weights of " + describe_source(path, file) + classifier;
 }
 
 void load_weights(EfficientNetImpl& network, const WeightsFile& file, const std::filesystem::path& path) {

@@ -96,7 +96,7 @@ class TrainingRun {
     std::optional<SavedState> saved = read_saved_state();
     auto network = build_network(config_);
     if (!saved) {
-      load_initial_weights(*network, config_, listing_.classes, *log_);
+      initial_weights_ = load_initial_weights(*network, config_, listing_.classes);
     }
     // pictures are decoded before an earlier run is touched, but a new run is one even if it is killed meanwhile
     const bool anew = !saved && !replacing_;
@@ -140,11 +140,35 @@ class TrainingRun {
   }
 
  private:
-  void open_directory(const std::filesystem::path& path) {
-    const bool exists = RunDirectory::holds_run(path);
-    if (exists && request_.mode == StartMode::create) {
+  /// Whether a run is there. Throws ConfigError where none may begin.
+  bool find_run(const std::filesystem::path& path) const {
+    if (!RunDirectory::holds_run(path)) {
+      RunDirectory::check_free(path);
+      return false;
+    }
+    if (request_.mode == StartMode::create) {
       throw ConfigError(path.string() +
                         ": holds a run already; use resume to go on with it, or train --overwrite to replace it");
+    }
+    return true;
+  }
+
+  /// A new one is made when the run begins: what is refused leaves nothing.
+  void make_directory() {
+    if (!request_.run_dir) {
+      dir_.emplace(RunDirectory::next_free(config_.name));
+      return;
+    }
+    dir_.emplace(*request_.run_dir);
+    if (find_run(*request_.run_dir)) {  // now that nobody else can make one
+      throw EnvironmentError(dir_->path().string() +
+                             ": the run directory was in use by another process meanwhile; start again");
+    }
+  }
+
+  void open_directory(const std::filesystem::path& path) {
+    if (!find_run(path)) {
+      return;
     }
     dir_.emplace(path);
     replacing_ = request_.mode == StartMode::overwrite;
@@ -258,12 +282,13 @@ class TrainingRun {
     // what cannot be put into words stops a run before anything of an earlier one is removed
     const std::string config = to_json(stored).dump(2) + "\n";
     const std::string environment = describe_environment(config_).dump(2) + "\n";
-    if (!dir_ || replacing_) {
-      if (!dir_) {
-        dir_.emplace(RunDirectory::next_free(config_.name));
-      }
+    const bool had_log = dir_ && !replacing_;
+    if (!dir_) {
+      make_directory();
+    } else if (std::exchange(replacing_, false)) {
       dir_->clear();
-      replacing_ = false;
+    }
+    if (!had_log) {
       log_->add_file(dir_->log());
     }
     MetricsLog::Position keep;
@@ -278,8 +303,8 @@ class TrainingRun {
     std::filesystem::remove(dir_->result());
     std::filesystem::remove(dir_->last());
     dir_->remove_evaluations();
+    write_file(dir_->environment(), environment);  // first: it makes the directory a run's
     write_file(dir_->config(), config);
-    write_file(dir_->environment(), environment);
     metrics_.emplace(dir_->metrics_jsonl(), dir_->metrics_csv(), config_.train.eval_train, keep,
                      [&](const std::string& message) { log_->warn(message); });
     const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
@@ -288,6 +313,9 @@ class TrainingRun {
                std::string(name_of(config_.precision)) + "; " + std::to_string(listing_.classes.size()) + " classes, " +
                count(listing_.train.size()) + " training, " + count(listing_.val.size()) + " validation, " +
                count(listing_.test.size()) + " test images");
+    if (!initial_weights_.empty()) {
+      log_->info(initial_weights_);
+    }
     tell_of_bf16();
     if (config_.train.freeze != "none") {
       const auto& until = config_.train.unfreeze_at_epoch;
@@ -521,7 +549,8 @@ class TrainingRun {
   std::optional<RunDirectory> dir_;
   bool replacing_ = false;  ///< the directory's earlier run goes when this one begins
   Listing listing_;
-  nlohmann::json data_;  ///< its fingerprint
+  nlohmann::json data_;          ///< its fingerprint
+  std::string initial_weights_;  ///< what was loaded, in words
   SplitData train_, val_, train_eval_;
   std::optional<MetricsLog> metrics_;
   std::optional<TensorboardLog> tensorboard_;

@@ -58,6 +58,21 @@ expect_contains "$output" "already done"
 expect_exit 0 "$program" train "$tiny" --run-dir "$work/b" --overwrite --quiet
 expect_same "$work/a/checkpoints/last.safetensors" "$work/b/checkpoints/last.safetensors"
 
+# nor is a file that no run wrote, whatever is asked; and what is refused leaves nothing behind
+mkdir "$work/mine"
+printf '// mine\n{"extends": "../tiny.json"}\n' >"$work/mine/config.json"
+echo my,table >"$work/mine/metrics.csv"
+cp -r "$work/mine" "$work/as_it_was"
+for ask in "" --resume --overwrite; do
+  # shellcheck disable=SC2086
+  expect_exit 2 "$program" train "$work/mine/config.json" --run-dir "$work/mine" $ask
+  expect_contains "$errors" "holds files that are no run's"
+done
+expect_exit 2 "$program" resume "$work/mine"
+diff -r "$work/mine" "$work/as_it_was" >&2 || fail "files of others were changed"
+expect_exit 3 "$program" train "$tiny" --set data.root="$work/nothing" --run-dir "$work/refused"
+expect_no_file "$work/refused"
+
 # eval gives the training's own figures back, to the rounding of BatchNorm folded into the convolutions
 expect_exit 0 "$program" eval "$work/a" --json --quiet
 expect_equal "$(jq -r .best.val_top1 "$work/a/result.json")" "$(jq -r .top1 "$output")" "eval top-1"

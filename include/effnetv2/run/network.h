@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "effnetv2/config/experiment_config.h"
-#include "effnetv2/core/log.h"
 #include "effnetv2/model/efficientnet.h"
 #include "effnetv2/weights/weights_file.h"
 
@@ -22,9 +21,9 @@ std::shared_ptr<EfficientNetImpl> build_network(const ExperimentConfig& config);
 std::filesystem::path initial_weights(const std::string& path);
 
 /// Loads config.model.weights, if any, into a fresh network: strict, but a classifier of another class count stays as
-/// drawn. `log` is told what was loaded, and once what became of the classifier. `classes` are the data's.
-void load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
-                          const std::vector<std::string>& classes, Log& log);
+/// drawn. `classes` are the data's. Says what was loaded and what became of the classifier; "" without weights.
+std::string load_initial_weights(EfficientNetImpl& network, const ExperimentConfig& config,
+                                 const std::vector<std::string>& classes);
 
 /// Loads every tensor of `file`, strictly. The error lists all that does not fit and says whose weights they are, where
 /// that is known.

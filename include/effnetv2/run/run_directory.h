@@ -24,8 +24,11 @@ class RunDirectory {
   /// runs/<name>-<n> below the current directory with the next free n, made and locked.
   static RunDirectory next_free(const std::string& name);
 
-  /// True if `path` holds a run: its config.json, a training state or a result is there.
+  /// True if `path` holds a run: a training state is there, or the env.json that a run writes first and loses last.
   static bool holds_run(const std::filesystem::path& path);
+  /// For a `path` that holds no run: throws ConfigError, naming it, if a file that no run wrote has a name that a run
+  /// there would write to.
+  static void check_free(const std::filesystem::path& path);
   /// True if `file` lies, links resolved, in the folder where a run keeps its states and weights.
   static bool is_among_checkpoints(const std::filesystem::path& file);
   /// The config a run was started with, changed by `sets`: of config.json, or else of the training state. Throws

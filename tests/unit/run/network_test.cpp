@@ -35,18 +35,13 @@ class InitialWeightsTest : public testing::Test {
     save_weights(path, *build_network(config(static_cast<std::int64_t>(classes.size()), 1)), classes);
     return path.string();
   }
-  /// The log of loading `path` into a fresh network for `classes`, which is then in network_.
+  /// What is said of loading `path` into a fresh network for `classes`, which is then in network_.
   std::string load(const std::string& path, const std::vector<std::string>& classes) {
     ExperimentConfig fresh = config(static_cast<std::int64_t>(classes.size()), 2);
     fresh.model.weights = path;
     network_ = build_network(fresh);
     untouched_ = build_network(fresh);
-    const auto log = Log::silent();
-    const auto text = dir_ / "log.txt";
-    std::filesystem::remove(text);
-    log->add_file(text);
-    load_initial_weights(*network_, fresh, classes, *log);
-    return read_file(text);
+    return load_initial_weights(*network_, fresh, classes);
   }
   bool is_fresh(const std::string& name) const {
     return network_->named_parameters()[name].equal(untouched_->named_parameters()[name]);

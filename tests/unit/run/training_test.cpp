@@ -158,6 +158,55 @@ TEST_F(TrainingTest, AnOverwriteThatCannotBeginHarmsNothing) {
   EXPECT_TRUE(std::filesystem::exists(dir_ / "a" / "checkpoints" / "state.safetensors"));
 }
 
+TEST_F(TrainingTest, AFileOfOthersWithANameOfARunsIsNeverTouched) {
+  config_.data.split.test = 0.2;
+  config_.tensorboard.enabled = true;
+  train("a");
+  std::vector<std::filesystem::path> names{"report.html"};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_ / "a")) {
+    if (entry.is_regular_file() && !entry.path().filename().string().starts_with("state")) {
+      names.push_back(entry.path().lexically_relative(dir_ / "a"));
+    }
+  }
+  EXPECT_EQ(names.size(), 17U);
+  for (const auto& name : names) {
+    dir_.write("mine/" + name.string(), "{\"my\": 1}");
+    for (const auto mode : {StartMode::create, StartMode::overwrite, StartMode::resume_or_create}) {
+      try {
+        train("mine", mode);
+        ADD_FAILURE() << name << " was not seen";
+      } catch (const ConfigError& e) {
+        EXPECT_THAT(e.what(), AllOf(HasSubstr("files that are no run's"), HasSubstr(name.string())));
+      }
+    }
+    EXPECT_EQ(read_file(dir_ / "mine" / name), "{\"my\": 1}");
+    std::filesystem::remove_all(dir_ / "mine");
+  }
+}
+
+TEST_F(TrainingTest, WhatAKillOrAPowerCutLeavesOfAFirstMomentGoesOn) {
+  train("whole");
+  const auto expect_goes_on = [&](const std::string& name) {
+    train(name, StartMode::resume_or_create);
+    EXPECT_EQ(read_file(dir_ / name / "checkpoints" / "last.safetensors"),
+              read_file(dir_ / "whole" / "checkpoints" / "last.safetensors"));
+  };
+  dir_.write("locked/.lock", "proc");
+  dir_.write("locked/log.txt", std::string(9, '\0') + "1 12:");
+  std::filesystem::create_directories(dir_ / "locked" / "checkpoints");
+  expect_goes_on("locked");
+  for (const char* name : {"env.json", "config.json", "metrics.jsonl", "metrics.csv", "log.txt", "result.json"}) {
+    dir_.write(std::string("empty/") + name, "");
+  }
+  expect_goes_on("empty");
+  dir_.write("begun/env.json", read_file(dir_ / "whole" / "env.json"));
+  expect_goes_on("begun");
+  dir_.write("cleared/env.json", read_file(dir_ / "whole" / "env.json"));
+  dir_.write("cleared/metrics.csv", "epoch\n");
+  dir_.write("cleared/config.json", read_file(dir_ / "whole" / "config.json"));
+  expect_goes_on("cleared");
+}
+
 TEST_F(TrainingTest, AStateHoldsItsSettingsEvenWithoutTheConfigBeside) {
   train("a");
   const auto whole = read_file(dir_ / "a" / "checkpoints" / "last.safetensors");
@@ -298,6 +347,23 @@ TEST_F(TrainingTest, OnlyBadImagesAreAnError) {
   EXPECT_THROW(train("a"), DataError);
 }
 
+TEST_F(TrainingTest, WhatIsRefusedLeavesNoDirectory) {
+  const auto good = config_;
+  config_.data.root = (dir_ / "nothing").string();
+  EXPECT_THROW(train("a/b"), DataError);
+  config_ = good;
+  config_.model.weights = (dir_ / "none.safetensors").string();
+  EXPECT_ANY_THROW(train("a/b"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "a"));
+}
+
+TEST_F(TrainingTest, WhereItsWeightsComeFromIsInTheLog) {
+  train("a");
+  config_.model.weights = (dir_ / "a").string();
+  train("b");
+  EXPECT_THAT(read_file(dir_ / "b" / "log.txt"), HasSubstr("starting from the weights of"));
+}
+
 TEST_F(TrainingTest, Tf32IsRefusedWhereAutoMeansACpu) {
   config_.precision = Precision::tf32;
   EXPECT_THROW(train("a"), ConfigError);
@@ -365,8 +431,12 @@ TEST(RunDirectory, ClearRemovesOnlyFilesOfOurs) {
   RunDirectory run(dir / "run");
   write_file(run.config(), "{}");
   write_file(run.path() / "notes.txt", "mine");
+  EXPECT_FALSE(RunDirectory::holds_run(run.path()));
+  write_file(run.environment(), R"({"git_revision": "x", "config_hash": "y"})");
+  EXPECT_TRUE(RunDirectory::holds_run(run.path()));
   run.clear();
   EXPECT_FALSE(std::filesystem::exists(run.config()));
+  EXPECT_FALSE(std::filesystem::exists(run.environment()));
   EXPECT_EQ(read_file(run.path() / "notes.txt"), "mine");
 }
 
