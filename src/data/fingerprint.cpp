@@ -52,6 +52,14 @@ nlohmann::json fingerprint(const Listing& listing) {
   return result;
 }
 
+std::string fingerprint(const FileList& files) {
+  Fingerprint print;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    print.add(files.path(i)).add(files.bytes(i));
+  }
+  return print.hex();
+}
+
 std::optional<std::string> first_difference(const nlohmann::json& before, const nlohmann::json& now) {
   std::set<std::string> classes;
   for (const auto* document : {&before, &now}) {

@@ -10,6 +10,7 @@
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/data/fingerprint.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/evaluation_document.h"
 #include "effnetv2/run/evaluation_files.h"
@@ -140,6 +141,25 @@ Pictures find_pictures(const EvaluationRequest& request, TrainedModel& model, Lo
   return pictures;
 }
 
+/// Held-out pictures are so only where those trained on are the same as then.
+void check_same_training_images(const EvaluationRequest& request, const Pictures& pictures) {
+  const auto changes_data = [](const std::string& set) { return set.starts_with("data"); };
+  const bool of_the_run = request.model.run_dir && !request.data && pictures.split != "all" &&
+                          std::ranges::none_of(request.model.sets, changes_data);
+  const auto file = of_the_run ? *request.model.run_dir / "env.json" : std::filesystem::path();
+  if (!of_the_run || !std::filesystem::is_regular_file(file)) {
+    return;
+  }
+  const auto environment = parse_any_json<nlohmann::json>(read_file(file, kMostJsonBytes));
+  const auto then = environment.is_object() ? environment.find("training_images") : environment.end();
+  if (then != environment.end() && *then != fingerprint(pictures.listing.train)) {
+    throw DataError(printable(pictures.listing.root.string()) + ": its training pictures are not those that " +
+                    printable(request.model.run_dir->string()) + " was trained on, which may be among its " +
+                    pictures.split + " pictures now; put back what has changed, or name the folder with --data to " +
+                    "measure it as it is");
+  }
+}
+
 /// The pictures' folder that the evaluation in `folder` names, printable; null if there is none that can be read.
 std::optional<std::string> measured_in(const std::filesystem::path& folder) {
   const auto file = folder / "eval.json";
@@ -191,6 +211,7 @@ std::optional<nlohmann::ordered_json> run_evaluation(const EvaluationRequest& re
   TrainedModel model = open_trained_model(request.model, *log);
   const auto network = inference_network(model);
   const Pictures pictures = find_pictures(request, model, *log);
+  check_same_training_images(request, pictures);
   const auto output = request.output.value_or(default_output(request, model, pictures.split));
   EvaluationFiles files(output);
   const SplitData data = open_split_once(model.config, pictures.listing.root, pictures.files);

@@ -74,7 +74,7 @@ MetricsLog::MetricsLog(const std::filesystem::path& jsonl, const std::filesystem
       jsonl_(jsonl, end_of_whole_lines(jsonl, keep.jsonl)),
       csv_(csv, end_of_whole_lines(csv, keep.csv) == keep.csv ? keep.csv : 0) {
   if (jsonl_.size() < keep.jsonl) {
-    warn(jsonl.string() + ": is not what it was when the state was saved; rows of earlier epochs may be gone");
+    warn(jsonl.string() + ": is not what it was when the state was saved; rows of earlier epochs are gone");
   }
   if (csv_.size() < keep.csv) {
     warn(csv.string() + ": is not what it was when the state was saved; it is made anew from " +

@@ -281,7 +281,9 @@ class TrainingRun {
     stored.precision = asked_precision_;  // "auto" means another precision to eval than to train
     // what cannot be put into words stops a run before anything of an earlier one is removed
     const std::string config = to_json(stored).dump(2) + "\n";
-    const std::string environment = describe_environment(config_).dump(2) + "\n";
+    auto papers = describe_environment(config_);
+    papers["training_images"] = fingerprint(listing_.train);
+    const std::string environment = papers.dump(2) + "\n";
     const bool had_log = dir_ && !replacing_;
     if (!dir_) {
       make_directory();

@@ -13,6 +13,9 @@ namespace effnetv2 {
 /// paths and sizes. Not of the root, so a moved folder resumes.
 nlohmann::json fingerprint(const Listing& listing);
 
+/// Of one list of pictures in its order, over the same.
+std::string fingerprint(const FileList& files);
+
 /// The first class in which two fingerprints differ, as text; nullopt if they are equal.
 std::optional<std::string> first_difference(const nlohmann::json& before, const nlohmann::json& now);
 

@@ -124,6 +124,18 @@ TEST_F(EvaluationTest, FoldersOfOneNameKeepTheirFigures) {
   EXPECT_EQ(place_of("two"), "more-all");
 }
 
+TEST_F(EvaluationTest, HeldOutPicturesOfAChangedFolderAreRefused) {
+  std::filesystem::copy(dir_ / "shapes", dir_ / "mine", std::filesystem::copy_options::recursive);
+  config_.data.root = (dir_ / "mine").string();
+  train("a");
+  EXPECT_EQ(refusal(of_run("a")), "not refused");
+  std::filesystem::copy_file(dir_ / "mine/circle/0000.png", dir_ / "mine/circle/new.png");
+  EXPECT_THAT(refusal(of_run("a")), AllOf(HasSubstr("may be among its val pictures"), HasSubstr("--data")));
+  auto request = of_run("a");
+  request.data = dir_ / "mine";
+  EXPECT_EQ(refusal(request), "not refused");
+}
+
 TEST_F(EvaluationTest, OtherClassesAreRefused) {
   train("a");
   std::filesystem::copy(dir_ / "shapes", dir_ / "other", std::filesystem::copy_options::recursive);
