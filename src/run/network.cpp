@@ -1,5 +1,6 @@
 #include "effnetv2/run/network.h"
 
+#include <charconv>
 #include <filesystem>
 
 #include <ATen/ATen.h>
@@ -17,6 +18,7 @@ namespace effnetv2 {
 namespace {
 
 constexpr const char* kClasses = "classes";
+constexpr const char* kEpoch = "epoch";
 constexpr const char* kClassifier = "classifier.";
 
 /// Whose weights `tensors` are, if they are of another architecture than the network's; "" else.
@@ -104,9 +106,25 @@ void prepare_for_inference(EfficientNetImpl& network) {
 }
 
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
-                  const std::vector<std::string>& classes) {
-  write_weights_file(path, state_dict(network),
-                     {{kClasses, nlohmann::json(printable(classes)).dump()}, {"format", "pt"}});
+                  const std::vector<std::string>& classes, std::int64_t epoch) {
+  write_weights_file(
+      path, state_dict(network),
+      {{kClasses, nlohmann::json(printable(classes)).dump()}, {kEpoch, std::to_string(epoch)}, {"format", "pt"}});
+}
+
+std::optional<std::int64_t> stored_epoch(const std::filesystem::path& path) {
+  std::string text;
+  try {
+    const SafetensorsFile file(path);
+    if (const auto found = file.metadata().find(kEpoch); found != file.metadata().end()) {
+      text = found->second;
+    }
+  } catch (const CheckpointError&) {
+    return std::nullopt;  // whoever needs the weights says what is wrong with them
+  }
+  std::int64_t epoch = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch);
+  return error == std::errc() && end == text.data() + text.size() ? std::make_optional(epoch) : std::nullopt;
 }
 
 std::vector<std::string> stored_classes(const WeightsFile& file) {

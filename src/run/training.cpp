@@ -274,6 +274,13 @@ class TrainingRun {
                         ", but the run has begun epoch " + std::to_string(begun) +
                         "; it may grow, not shrink below that");
     }
+    // killed after its weights became the best and before its state was saved: they are trained again
+    const std::int64_t best = stored_epoch(dir_->best()).value_or(0);
+    if (config_.train.epochs < best) {
+      throw ConfigError(dir_->path().string() + ": train.epochs: is " + std::to_string(config_.train.epochs) +
+                        ", but best.safetensors holds the weights of epoch " + std::to_string(best) +
+                        ", which took the place of earlier ones; ask for at least so many epochs");
+    }
   }
 
   void begin(const std::optional<SavedState>& saved) {
@@ -405,7 +412,7 @@ class TrainingRun {
       trainer_->check_weights_finite();
       best_row_ = last_row_;
       trainer_->with_evaluation_weights(
-          [&](EfficientNetImpl& weights) { save_weights(dir_->best(), weights, listing_.classes); });
+          [&](EfficientNetImpl& weights) { save_weights(dir_->best(), weights, listing_.classes, row.epoch); });
     }
     if (row.epoch % config_.checkpoint.every_epochs == 0 || trainer_->finished()) {
       save();
@@ -468,9 +475,31 @@ class TrainingRun {
     return outcome;
   }
 
+  /// The result says that best.safetensors is of the best epoch.
+  void check_best_weights(StopReason reason) const {
+    if (best_row_.is_null()) {
+      return;
+    }
+    const std::string help =
+        std::string("; put them back if there is a copy, ") +
+        (reason == StopReason::epochs ? "or go on with resume --set train.epochs=MORE until there are better ones, "
+                                      : "") +
+        "or start anew with train --overwrite";
+    if (!std::filesystem::exists(dir_->best())) {
+      throw CheckpointError(dir_->best().string() + ": is gone, and a run ends with a measure of these weights" + help);
+    }
+    const std::int64_t wanted = best_row_.at("epoch").get<std::int64_t>();
+    if (const std::int64_t found = stored_epoch(dir_->best()).value_or(wanted); found != wanted) {
+      throw CheckpointError(dir_->best().string() + ": holds the weights of epoch " + std::to_string(found) +
+                            ", but the best epoch is " + std::to_string(wanted) + help);
+    }
+  }
+
   TrainingOutcome finish(StopReason reason) {
-    trainer_->with_evaluation_weights(
-        [&](EfficientNetImpl& weights) { save_weights(dir_->last(), weights, listing_.classes); });
+    check_best_weights(reason);
+    trainer_->with_evaluation_weights([&](EfficientNetImpl& weights) {
+      save_weights(dir_->last(), weights, listing_.classes, trainer_->epochs_done());
+    });
     nlohmann::ordered_json result{{"stopped_by", name_of(reason)}, {"best", best_of(best_row_)}, {"final", last_row_}};
     if (config_.data.split.choose_on == ChooseOn::test) {
       result["choose_on"] = "test";

@@ -35,9 +35,14 @@ void load_weights(EfficientNetImpl& network, const std::filesystem::path& path);
 /// Eval mode, made faster for a network whose weights stay (hold_weights).
 void prepare_for_inference(EfficientNetImpl& network);
 
-/// Weights alone, torchvision's names; metadata: class names. Equal weights give equal files.
+/// Weights alone, torchvision's names; metadata: class names, and the epoch that ended with them. Equal weights give
+/// equal files.
 void save_weights(const std::filesystem::path& path, const EfficientNetImpl& network,
-                  const std::vector<std::string>& classes);
+                  const std::vector<std::string>& classes, std::int64_t epoch);
+
+/// The epoch that save_weights stored in a .safetensors file, of which only the header is read; nullopt if there is no
+/// such file or no epoch in it, as in files of others.
+std::optional<std::int64_t> stored_epoch(const std::filesystem::path& path);
 
 /// What save_weights stored as class names; empty for files of others.
 std::vector<std::string> stored_classes(const WeightsFile& file);

@@ -32,7 +32,7 @@ class InitialWeightsTest : public testing::Test {
   }
   std::string saved(const std::vector<std::string>& classes) const {
     const auto path = dir_ / "w.pth";
-    save_weights(path, *build_network(config(static_cast<std::int64_t>(classes.size()), 1)), classes);
+    save_weights(path, *build_network(config(static_cast<std::int64_t>(classes.size()), 1)), classes, 7);
     return path.string();
   }
   /// What is said of loading `path` into a fresh network for `classes`, which is then in network_.
@@ -50,6 +50,19 @@ class InitialWeightsTest : public testing::Test {
   test::TempDir dir_;
   std::shared_ptr<EfficientNetImpl> network_, untouched_;
 };
+
+TEST_F(InitialWeightsTest, OnlyAFileOfARunHasAnEpoch) {
+  const auto path = dir_ / "w.safetensors";
+  EXPECT_EQ(stored_epoch(path), std::nullopt) << "no file";
+  save_weights(path, *build_network(config(2, 1)), {"a", "b"}, 7);
+  EXPECT_EQ(stored_epoch(path), 7);
+  write_safetensors(path, {}, {{"epoch", "7x"}});
+  EXPECT_EQ(stored_epoch(path), std::nullopt);
+  write_safetensors(path, {});
+  EXPECT_EQ(stored_epoch(path), std::nullopt);
+  dir_.write("w.safetensors", "no weights");
+  EXPECT_EQ(stored_epoch(path), std::nullopt);
+}
 
 TEST_F(InitialWeightsTest, AreLoadedAndSaid) {
   EXPECT_THAT(load(saved({"a", "b"}), {"a", "b"}), HasSubstr("starting from the weights of"));

@@ -286,6 +286,57 @@ TEST_F(TrainingTest, EpochsGrowButDoNotShrinkBelowWhatWasTrained) {
   EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs);
 }
 
+/// Killed between its last best weights and the state that would have known of them.
+TEST_F(TrainingTest, BestWeightsOfALaterEpochThanTheStateAreTrainedAgain) {
+  config_.train.monitor = "train_loss";  // which gets better at every epoch
+  config_.train.optimizer.lr = 0.005;
+  config_.train.epochs = 4;
+  train("whole");
+  config_.train.epochs = 2;
+  train("a");
+  std::filesystem::remove(dir_ / "a" / "result.json");
+  const auto best = dir_ / "a" / "checkpoints" / "best.safetensors";
+  const auto whole = dir_ / "whole" / "checkpoints" / "best.safetensors";
+  std::filesystem::copy_file(whole, best, std::filesystem::copy_options::overwrite_existing);
+  config_.train.epochs = 3;
+  try {
+    train("a", StartMode::resume_or_create);
+    FAIL() << "must throw";
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("train.epochs: is 3"), HasSubstr("the weights of epoch 4")));
+  }
+  config_.train.epochs = 4;
+  train("a", StartMode::resume_or_create);
+  EXPECT_EQ(read_file(best), read_file(whole));
+  EXPECT_EQ(json("a/result.json")["best"]["epoch"], 4);
+}
+
+TEST_F(TrainingTest, ARunDoesNotEndWithoutTheBestWeightsOrWithOthers) {
+  config_.train.monitor = "train_loss";
+  config_.train.optimizer.lr = 0.005;
+  config_.train.epochs = 1;
+  train("other");
+  config_.train.epochs = 2;
+  train("a");
+  const auto best = dir_ / "a" / "checkpoints" / "best.safetensors";
+  const auto expect_refused = [&](const std::string& what) {
+    std::filesystem::remove(dir_ / "a" / "result.json");
+    try {
+      train("a", StartMode::resume_or_create);
+      ADD_FAILURE() << "must throw: " << what;
+    } catch (const CheckpointError& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("best.safetensors"), HasSubstr(what), HasSubstr("train.epochs=MORE")));
+    }
+  };
+  const auto other = dir_ / "other" / "checkpoints" / "best.safetensors";
+  std::filesystem::copy_file(other, best, std::filesystem::copy_options::overwrite_existing);
+  expect_refused("of epoch 1, but the best epoch is 2");
+  std::filesystem::remove(best);
+  expect_refused("is gone");
+  config_.train.epochs = 3;
+  EXPECT_EQ(train("a", StartMode::resume_or_create).reason, StopReason::epochs) << "the third epoch is better";
+}
+
 TEST_F(TrainingTest, ADamagedResultIsMadeAgain) {
   train("a");
   const auto result = json("a/result.json");
