@@ -11,6 +11,7 @@
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/core/version.h"
 #include "effnetv2/data/fingerprint.h"
 #include "effnetv2/model/architecture.h"
 #include "effnetv2/run/environment.h"
@@ -232,6 +233,7 @@ class TrainingRun {
       log_->warn(dir_->result().string() + ": is damaged; it is made again from the training state");
       return std::nullopt;
     }
+    warn_of_another_config();
     // the end of the run may have been cut short before it
     if (config_.checkpoint.keep_state_when_done) {
       dir_->remove_leftovers();
@@ -239,6 +241,25 @@ class TrainingRun {
       dir_->remove_state();
     }
     return outcome;
+  }
+
+  /// Of a finished run, which its config.json is not asked about. Another build may number the same settings otherwise.
+  void warn_of_another_config() const {
+    if (!std::filesystem::exists(dir_->environment()) || !std::filesystem::exists(dir_->config())) {
+      return;
+    }
+    const auto ended = nlohmann::json::parse(read_file(dir_->environment()), nullptr, /*allow_exceptions=*/false);
+    const auto said = [&](const char* key) {
+      const bool is_text = ended.is_object() && ended.contains(key) && ended[key].is_string();
+      return is_text ? ended[key].get<std::string>() : "";
+    };
+    ExperimentConfig stored = RunDirectory::stored_config(dir_->path());
+    stored.precision = resolved_precision(stored, Use::training);
+    if (said("version") == version() && said("git_revision") == git_revision() &&
+        said("config_hash") != semantic_hash(stored)) {
+      log_->warn(dir_->config().string() +
+                 ": was changed after the run had ended; the result is that of the settings before");
+    }
   }
 
   std::optional<SavedState> read_saved_state() {

@@ -73,6 +73,21 @@ diff -r "$work/mine" "$work/as_it_was" >&2 || fail "files of others were changed
 expect_exit 3 "$program" train "$tiny" --set data.root="$work/nothing" --run-dir "$work/refused"
 expect_no_file "$work/refused"
 
+# nor does a run begin in its own data, of which its folders would be classes the next time
+cp -r "$work/shapes" "$work/data"
+expect_exit 2 env -C "$work/data" "$(realpath "$program")" train "$tiny" --set data.root=.
+expect_contains "$errors" "runs: lies in data.root"
+expect_exit 2 "$program" train "$tiny" --set data.root="$work/data" --run-dir "$work/data"
+diff -r "$work/data" "$work/shapes" >&2 || fail "the data were changed"
+
+# a finished run stays what it is, and a config that was edited since is told of
+expect_exit 0 "$program" resume "$work/b"
+expect_lacks "$errors" "was changed"
+cp -r "$work/b" "$work/edited"
+sed -i 's/"lr": 0.005/"lr": 0.5/' "$work/edited/config.json"
+expect_exit 0 "$program" resume "$work/edited"
+expect_contains "$errors" "config.json: was changed after the run had ended"
+
 # eval gives the training's own figures back, to the rounding of BatchNorm folded into the convolutions
 expect_exit 0 "$program" eval "$work/a" --json --quiet
 expect_equal "$(jq -r .best.val_top1 "$work/a/result.json")" "$(jq -r .top1 "$output")" "eval top-1"
