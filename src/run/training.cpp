@@ -1,7 +1,9 @@
 #include "effnetv2/run/training.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "effnetv2/config/config.h"
@@ -56,6 +58,21 @@ ExperimentConfig with_stored_choices(ExperimentConfig asked, const ExperimentCon
   return asked;
 }
 
+/// A run's folders below data.root would be classes of the data the next time they are listed. Names that begin with a
+/// dot are passed over there.
+void check_outside_data(const std::filesystem::path& run, const DataConfig& data) {
+  std::error_code unknown;
+  const auto root = std::filesystem::weakly_canonical(std::filesystem::absolute(data.root.value_or("")), unknown);
+  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(run), unknown);
+  const auto below = place.lexically_relative(root);
+  if (!data.root || below.empty() || *below.begin() == ".." ||
+      std::ranges::any_of(below, [](const auto& name) { return name != "." && name.native().starts_with('.'); })) {
+    return;
+  }
+  throw ConfigError(printable(run.string()) + ": lies in data.root, " + printable(root.string()) +
+                    ", where a run's folders would be taken for classes; choose a --run-dir outside of it");
+}
+
 NamedTensors weights_of(const EfficientNetImpl& network) {
   NamedTensors weights;
   for (const auto& parameter : network.named_parameters()) {
@@ -80,6 +97,7 @@ class TrainingRun {
   }
 
   TrainingOutcome run() {
+    check_outside_data(request_.run_dir.value_or("runs"), config_.data);
     if (request_.run_dir) {
       open_directory(*request_.run_dir);
     }

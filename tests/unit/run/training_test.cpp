@@ -408,6 +408,25 @@ TEST_F(TrainingTest, WhatIsRefusedLeavesNoDirectory) {
   EXPECT_FALSE(std::filesystem::exists(dir_ / "a"));
 }
 
+TEST_F(TrainingTest, ARunDirectoryInTheDataIsRefused) {
+  std::filesystem::create_directory_symlink(dir_ / "shapes", dir_ / "link");
+  for (const char* name : {"shapes", "shapes/runs/a", "shapes/circle", "link/a", "other/../shapes/./a"}) {
+    try {
+      train(name);
+      ADD_FAILURE() << name << " was not refused";
+    } catch (const ConfigError& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("lies in data.root"), HasSubstr("--run-dir")));
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "shapes" / "checkpoints"));
+  config_.data.root = (dir_ / "link").string();
+  EXPECT_THROW(train("shapes/a"), ConfigError);
+  config_.train.epochs = 1;
+  for (const char* name : {"shapes2", "shapes/.hidden/a"}) {
+    EXPECT_EQ(train(name).reason, StopReason::epochs) << "no folder of it is a class";
+  }
+}
+
 TEST_F(TrainingTest, WhereItsWeightsComeFromIsInTheLog) {
   train("a");
   config_.model.weights = (dir_ / "a").string();
