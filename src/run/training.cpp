@@ -266,7 +266,7 @@ class TrainingRun {
     if (!std::filesystem::exists(dir_->environment()) || !std::filesystem::exists(dir_->config())) {
       return;
     }
-    const auto ended = nlohmann::json::parse(read_file(dir_->environment()), nullptr, /*allow_exceptions=*/false);
+    const auto ended = parse_any_json<nlohmann::json>(read_file(dir_->environment(), kMostJsonBytes));
     const auto said = [&](const char* key) {
       const bool is_text = ended.is_object() && ended.contains(key) && ended[key].is_string();
       return is_text ? ended[key].get<std::string>() : "";
