@@ -251,9 +251,8 @@ std::optional<json> parse_if_json(std::string_view text, const std::string& labe
   return builder.is_json() ? std::optional(builder.take()) : std::nullopt;
 }
 
-template <typename Json>
-bool depth_is_allowed(const Json& document) {
-  std::vector<std::pair<const Json*, std::size_t>> open{{&document, 1}};
+bool depth_is_allowed(const json& document) {
+  std::vector<std::pair<const json*, std::size_t>> open{{&document, 1}};
   while (!open.empty()) {
     const auto [value, depth] = open.back();
     open.pop_back();
@@ -263,7 +262,7 @@ bool depth_is_allowed(const Json& document) {
     if (depth > kMaxJsonDepth) {
       return false;
     }
-    for (const Json& child : *value) {
+    for (const json& child : *value) {
       open.emplace_back(&child, depth + 1);
     }
   }
@@ -272,15 +271,19 @@ bool depth_is_allowed(const Json& document) {
 
 template <typename Json>
 Json parse_any_json(std::string_view text) {
-  Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_discarded() && !depth_is_allowed(document)) {
-    return Json(Json::value_t::discarded);
-  }
-  return document;
+  bool too_deep = false;
+  using Event = typename Json::parse_event_t;
+  // while it is read: an object in the order of its keys copies the values it has when it grows
+  const auto keep = [&too_deep](int depth, Event event, Json&) {
+    const bool begins = event == Event::object_start || event == Event::array_start;
+    const bool fits = !begins || static_cast<std::size_t>(depth) < kMaxJsonDepth;
+    too_deep |= !fits;
+    return fits;
+  };
+  Json document = Json::parse(text, keep, /*allow_exceptions=*/false);
+  return too_deep ? Json(Json::value_t::discarded) : document;
 }
 
-template bool depth_is_allowed(const json&);
-template bool depth_is_allowed(const nlohmann::ordered_json&);
 template json parse_any_json(std::string_view);
 template nlohmann::ordered_json parse_any_json(std::string_view);
 

@@ -198,7 +198,7 @@ expect_equal "$(grep -c "done:" "$work/closed/.lock")" 0 "the lock holds no rema
 
 # foreign JSON as deep as stack is, in a run and in weights
 cp -r "$work/b" "$work/deep"
-python3 -c 'print("{\"best\":" + "[" * 200000 + "]" * 200000 + "}")' >"$work/deep/result.json"
+python3 -c 'print("{\"best\":" + "[" * 200000 + "]" * 200000 + ",\"epochs\":3,\"stopped_by\":\"epochs\",\"seconds\":1}")' >"$work/deep/result.json"
 expect_exit 0 "$program" resume "$work/deep"
 expect_contains "$errors" "result.json: is damaged; it is made again"
 

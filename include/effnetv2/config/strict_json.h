@@ -23,12 +23,12 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& label
 /// The same, not relaxed, and nullopt if `text` is not JSON at all.
 std::optional<nlohmann::json> parse_if_json(std::string_view text, const std::string& label);
 
-/// Whether `document` is nested at most kMaxJsonDepth deep; safe for any depth. Json: nlohmann's json or ordered_json.
-template <typename Json>
-bool depth_is_allowed(const Json& document);
+/// Whether `document` is nested at most kMaxJsonDepth deep; safe for any depth.
+bool depth_is_allowed(const nlohmann::json& document);
 
 /// Reads JSON that anyone may have written or changed. It is_discarded() where it is none, and where it is nested
-/// deeper than kMaxJsonDepth: copying or showing it would take stack for each level.
+/// deeper than kMaxJsonDepth: copying or showing it would take stack for each level. Json: nlohmann's json or
+/// ordered_json.
 template <typename Json>
 Json parse_any_json(std::string_view text);
 

@@ -46,7 +46,8 @@ TEST(ReadRun, TakesWhatIsThere) {
 }
 
 TEST(ReadRun, NoDepthAndNoOddValueHarms) {
-  const std::string deep = "{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  const std::string deep =
+      "{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + ",\"b\":1,\"c\":2,\"d\":3}";
   for (const char* name : {"config.json", "env.json", "result.json"}) {
     const test::TempDir dir;
     dir.write("config.json", "{}");
