@@ -19,9 +19,9 @@ std::vector<std::string> with_repeated_set(const std::vector<std::string>& args)
 /// off and the path of another file for it.
 std::vector<std::string> as_given(const std::vector<std::string>& args);
 
-/// Rules for every value of every option and argument of `app` and its commands, once all are declared: none may be
-/// empty, as an unset variable of the shell is, and would else count as not given; a whole number is decimal and fits
-/// into 64 bits.
+/// Rules for every value of every option and argument of `app` and its commands, once all are declared: none but
+/// --set's may be empty, as an unset variable of the shell is, and would else count as not given; a whole number is
+/// decimal and fits into 64 bits.
 void add_value_rules(CLI::App& app);
 
 /// What is wrong with the command line, for the user: names a mistyped verb or option with the nearest known one,

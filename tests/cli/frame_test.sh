@@ -80,7 +80,6 @@ refuses "--data: must not be empty" eval runs/x --data "$unset"
 refuses "--output: must not be empty" eval runs/x -o "$unset"
 refuses "--output: must not be empty" report runs/x -o "$unset"
 refuses "--save-inputs: must not be empty" predict runs/x x.png --save-inputs "$unset"
-refuses "--set: must not be empty" config check x.json --set "$unset"
 refuses "PATH: must not be empty" predict runs/x "$unset"
 refuses "DIR: must not be empty" data synth "$unset"
 
