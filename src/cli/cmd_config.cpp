@@ -9,6 +9,7 @@
 #include "effnetv2/config/keys.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/model/architecture.h"
+#include "effnetv2/model/summary.h"
 
 #include "commands.h"
 #include "failure.h"
@@ -31,7 +32,8 @@ constexpr std::int64_t kUnknownClasses = 1000;
 void check_one(const Options& options, const std::string& file) {
   const ExperimentConfig config = options.load(file);
   try {
-    architecture(with_defaults(config.model), config.model.num_classes.value_or(kUnknownClasses));
+    const auto network = architecture(with_defaults(config.model), config.model.num_classes.value_or(kUnknownClasses));
+    summarize(network, config.data.image_size, config.data.image_size);  // throws for one that no number can count
   } catch (const ConfigError& error) {
     throw ConfigError(file + ": " + error.what());
   }

@@ -84,7 +84,8 @@ void add_eval(CLI::App& app, Run& run) {
                  "find class folders by name among the network's classes, which may be more");
   verb->add_option("-o,--output", options->output,
                    "where eval.json, confusion.csv and predictions.csv go; default RUN_DIR/eval/[<data>-]<split>, or "
-                   "eval/<weights>-[<data>-]<split> here")
+                   "eval/<weights>-[<data>-]<split> here, with a number after it where that holds other pictures' "
+                   "figures")
       ->type_name("DIR");
   verb->add_flag("--json", options->json, "one JSON document on stdout");
   add_model_options(*verb, options->model);

@@ -7,6 +7,7 @@
 
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
+#include "effnetv2/run/run_paths.h"
 
 #include "progress_bar.h"
 #include "report_writer.h"
@@ -22,9 +23,10 @@ std::string loss_and_accuracy(const StepInfo& step) {
 
 /// Whether a run that had ended was killed before it drew its last page.
 bool lacks_last_page(const std::filesystem::path& run_dir) {
+  const RunPaths run(run_dir);
   std::error_code missing;
-  const auto page = std::filesystem::last_write_time(run_dir / "report.html", missing);
-  return missing || page < std::filesystem::last_write_time(run_dir / "result.json", missing);
+  const auto page = std::filesystem::last_write_time(run.report(), missing);
+  return missing || page < std::filesystem::last_write_time(run.result(), missing);
 }
 
 /// Keeps a run's page current while it trains. A page that cannot be written is no reason to stop.
@@ -41,7 +43,7 @@ class PageWriter {
   }
   void write(const std::filesystem::path& run_dir) {
     try {
-      write_report({run_dir}, run_dir / "report.html", log_);
+      write_report({run_dir}, RunPaths(run_dir).report(), log_);
     } catch (const std::exception& e) {
       log_.warn(std::string("the report was not written: ") + e.what());
     }
@@ -89,7 +91,8 @@ int train_with_display(const TrainingRequest& request, const CommonOptions& comm
 
   const TrainingOutcome outcome = run_training(request, events, log);
   bar.finish();
-  if (outcome.was_done ? lacks_last_page(outcome.run_dir) : std::filesystem::exists(outcome.run_dir / "config.json")) {
+  if (outcome.was_done ? lacks_last_page(outcome.run_dir)
+                       : std::filesystem::exists(RunPaths(outcome.run_dir).config())) {
     page.write(outcome.run_dir);
   }
   if (outcome.reason == StopReason::interrupted) {

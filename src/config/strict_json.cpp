@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
 #include "effnetv2/core/text.h"
 
 namespace effnetv2 {
@@ -286,6 +287,15 @@ Json parse_any_json(std::string_view text) {
 
 template json parse_any_json(std::string_view);
 template nlohmann::ordered_json parse_any_json(std::string_view);
+
+template <typename Json>
+Json read_json_object(const std::filesystem::path& file) {
+  Json document = parse_any_json<Json>(read_file(file, kMostJsonBytes));
+  return document.is_object() ? document : Json::object();
+}
+
+template json read_json_object(const std::filesystem::path&);
+template nlohmann::ordered_json read_json_object(const std::filesystem::path&);
 
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {

@@ -17,10 +17,10 @@ constexpr std::size_t kMostConfusionClasses = 60;
 
 template <typename Json>
 Json read_json(const fs::path& file) {
-  auto document = parse_any_json<Json>(read_file(file, kMostJsonBytes));
-  if (!document.is_object()) {
+  auto document = read_json_object<Json>(file);
+  if (document.empty()) {
     throw DataError(file.string() +
-                    ": is no JSON object, or nested beyond reason; is it damaged, or was it changed by hand?");
+                    ": holds no JSON object, or one nested beyond reason; is it damaged, or was it changed by hand?");
   }
   return document;
 }

@@ -7,13 +7,13 @@
 
 #include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
-#include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/data/fingerprint.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/evaluation_document.h"
 #include "effnetv2/run/evaluation_files.h"
+#include "effnetv2/run/run_paths.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/evaluate.h"
 
@@ -146,12 +146,12 @@ void check_same_training_images(const EvaluationRequest& request, const Pictures
   const auto changes_data = [](const std::string& set) { return set.starts_with("data"); };
   const bool of_the_run = request.model.run_dir && !request.data && pictures.split != "all" &&
                           std::ranges::none_of(request.model.sets, changes_data);
-  const auto file = of_the_run ? *request.model.run_dir / "env.json" : std::filesystem::path();
+  const auto file = of_the_run ? RunPaths(*request.model.run_dir).environment() : std::filesystem::path();
   if (!of_the_run || !std::filesystem::is_regular_file(file)) {
     return;
   }
-  const auto environment = parse_any_json<nlohmann::json>(read_file(file, kMostJsonBytes));
-  const auto then = environment.is_object() ? environment.find("training_images") : environment.end();
+  const auto environment = read_json_object<nlohmann::json>(file);
+  const auto then = environment.find("training_images");
   if (then != environment.end() && *then != fingerprint(pictures.listing.train)) {
     throw DataError(printable(pictures.listing.root.string()) + ": its training pictures are not those that " +
                     printable(request.model.run_dir->string()) + " was trained on, which may be among its " +
@@ -166,8 +166,8 @@ std::optional<std::string> measured_in(const std::filesystem::path& folder) {
   if (!std::filesystem::is_regular_file(file)) {
     return std::nullopt;
   }
-  const auto document = parse_any_json<nlohmann::json>(read_file(file, kMostJsonBytes));
-  const auto data = document.is_object() ? document.find("data") : document.end();
+  const auto document = read_json_object<nlohmann::json>(file);
+  const auto data = document.find("data");
   return data != document.end() && data->is_string() ? std::make_optional(data->get<std::string>()) : std::nullopt;
 }
 
@@ -196,7 +196,7 @@ std::filesystem::path default_output(const EvaluationRequest& request, const Tra
     return request.data ? without_others(folder, printable(*model.config.data.root)) : folder;
   };
   if (request.model.run_dir) {
-    return place(*request.model.run_dir / "eval" / name);
+    return place(RunPaths(*request.model.run_dir).evaluations() / name);
   }
   // every run calls its weights best.safetensors
   const auto folder = std::filesystem::absolute(model.weights_path).lexically_normal().parent_path();

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "effnetv2/config/config.h"
+#include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/saved_run.h"
@@ -15,12 +16,14 @@
 namespace effnetv2 {
 namespace {
 
-/// What a run writes beside its states, in the order in which it is removed.
-constexpr auto kFiles = {"report.html",   "result.json", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
-                         "metrics.jsonl", "metrics.csv", "events.out.tfevents.effnetv2", "log.txt",
-                         "config.json"};
+/// What a run writes beside its states and its environment, in the order in which it is removed.
+std::vector<std::filesystem::path> files_of(const RunPaths& run) {
+  return {run.report(),      run.result(), run.best(), run.last(),  run.metrics_jsonl(),
+          run.metrics_csv(), run.events(), run.log(),  run.config()};
+}
+
 constexpr auto kEvaluationFiles = {"eval.json", "confusion.csv", "predictions.csv"};
-constexpr const char* kEnvironment = "env.json";
+constexpr auto kOwnEvaluations = {"val", "test"};
 
 /// At most so many bytes; "" if it cannot be read.
 std::string beginning_of(const std::filesystem::path& file, std::size_t most) {
@@ -36,9 +39,12 @@ bool is_environment_of_a_run(const std::filesystem::path& file) {
   if (!std::filesystem::is_regular_file(file, missing)) {
     return false;
   }
-  constexpr std::size_t kMost = std::size_t{4} << 20;  // it holds a command line
-  const std::string text = beginning_of(file, kMost);
-  return text.find("\"config_hash\"") != std::string::npos && text.find("\"git_revision\"") != std::string::npos;
+  try {
+    const auto environment = read_json_object<nlohmann::json>(file);
+    return environment.contains("config_hash") && environment.contains("git_revision");
+  } catch (const FileError&) {
+    return false;
+  }
 }
 
 /// Whether `file` begins as `pattern`, in which 0 is any digit. What a power cut left of it does too: zeros for bytes
@@ -51,14 +57,13 @@ bool begins_as(const std::filesystem::path& file, std::string_view pattern) {
 }
 
 /// Whether something with content has the name of a file of ours. A lock and a log are there before env.json is.
-bool is_in_the_way(const std::filesystem::path& folder, const std::filesystem::path& name) {
-  const auto file = folder / name;
+bool is_in_the_way(const RunPaths& run, const std::filesystem::path& file) {
   std::error_code code;
   const bool regular = std::filesystem::is_regular_file(file, code);
   if (!std::filesystem::exists(file, code) || (regular && std::filesystem::file_size(file, code) == 0)) {
     return false;
   }
-  const std::string_view pattern = name == ".lock" ? "process 0" : name == "log.txt" ? "0000-00-00 00:00:00 " : "";
+  const std::string_view pattern = file == run.lock() ? "process 0" : file == run.log() ? "0000-00-00 00:00:00 " : "";
   return pattern.empty() || !regular || !begins_as(file, pattern);
 }
 
@@ -73,14 +78,14 @@ void remove_evaluation(const std::filesystem::path& folder) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(std::filesystem::absolute(path)) {
-  make_directories(path_);
+RunDirectory::RunDirectory(const std::filesystem::path& path) : RunPaths(std::filesystem::absolute(path)) {
+  make_directories(this->path());
   make_directories(checkpoints());
-  lock_ = std::make_unique<FileLock>(path_ / ".lock");
+  lock_ = std::make_unique<FileLock>(lock());
 }
 
 RunDirectory RunDirectory::next_free(const std::string& name) {
-  const std::filesystem::path runs = "runs";
+  const std::filesystem::path runs = kDefaultParent;
   make_directories(runs);
   for (int n = 1;; ++n) {
     const auto path = runs / (name + "-" + std::to_string(n));
@@ -96,20 +101,23 @@ RunDirectory RunDirectory::next_free(const std::string& name) {
 }
 
 bool RunDirectory::holds_run(const std::filesystem::path& path) {
-  return holds_state(path / "checkpoints") || is_environment_of_a_run(path / kEnvironment);
+  const RunPaths run(path);
+  return holds_state(run.checkpoints()) || is_environment_of_a_run(run.environment());
 }
 
 void RunDirectory::check_free(const std::filesystem::path& path) {
-  std::vector<std::filesystem::path> names{kEnvironment, ".lock"};
-  names.insert(names.end(), kFiles.begin(), kFiles.end());
-  for (const char* split : {"val", "test"}) {
+  const RunPaths run(path);
+  auto files = files_of(run);
+  files.insert(files.begin(), {run.environment(), run.lock()});
+  for (const char* split : kOwnEvaluations) {
     for (const char* name : kEvaluationFiles) {
-      names.push_back(std::filesystem::path("eval") / split / name);
+      files.push_back(run.evaluations() / split / name);
     }
   }
-  for (const auto& name : names) {
-    if (is_in_the_way(path, name)) {
-      throw ConfigError(printable(path.string()) + ": holds files that are no run's, such as " + name.string() +
+  for (const auto& file : files) {
+    if (is_in_the_way(run, file)) {
+      throw ConfigError(printable(path.string()) + ": holds files that are no run's, such as " +
+                        file.lexically_relative(path).string() +
                         ", which a run there would replace; choose another --run-dir, or move them away");
     }
   }
@@ -121,17 +129,18 @@ bool RunDirectory::is_among_checkpoints(const std::filesystem::path& file) {
 }
 
 ExperimentConfig RunDirectory::stored_config(const std::filesystem::path& path, const std::vector<std::string>& sets) {
-  if (!std::filesystem::exists(path / "config.json")) {
-    if (const auto state = read_state(path / "checkpoints", [](const std::string&) {})) {
+  const RunPaths run(path);
+  if (!std::filesystem::exists(run.config())) {
+    if (const auto state = read_state(run.checkpoints(), [](const std::string&) {})) {
       return parse_config(to_json(saved_run(*state).config), path, sets);
     }
     throw ConfigError(path.string() + ": is no run directory: it has no config.json");
   }
-  return load_config(path / "config.json", sets);
+  return load_config(run.config(), sets);
 }
 
 std::filesystem::path RunDirectory::weights(const std::filesystem::path& path, const std::string& checkpoint) {
-  auto file = path / "checkpoints" / (checkpoint + ".safetensors");
+  auto file = RunPaths(path).checkpoints() / (checkpoint + ".safetensors");
   if (std::filesystem::exists(file)) {
     return file;
   }
@@ -149,21 +158,21 @@ bool RunDirectory::has_progress() const {
 void RunDirectory::clear() {
   remove_state();
   std::error_code kept;  // folders that hold files of others stay
-  for (const auto& evaluation : std::filesystem::directory_iterator(path_ / "eval", kept)) {
+  for (const auto& evaluation : std::filesystem::directory_iterator(evaluations(), kept)) {
     remove_evaluation(evaluation.path());
   }
-  std::filesystem::remove(path_ / "eval", kept);
-  for (const char* name : kFiles) {
-    std::filesystem::remove(path_ / name);
+  std::filesystem::remove(evaluations(), kept);
+  for (const auto& file : files_of(*this)) {
+    std::filesystem::remove(file);
   }
   // last, as whatever is left until then is known as a run by it
-  sync_directory(path_);
+  sync_directory(path());
   std::filesystem::remove(environment());
 }
 
 void RunDirectory::remove_evaluations() {
-  for (const char* split : {"val", "test"}) {
-    remove_evaluation(path_ / "eval" / split);
+  for (const char* split : kOwnEvaluations) {
+    remove_evaluation(evaluations() / split);
   }
 }
 
@@ -173,8 +182,10 @@ void RunDirectory::remove_state() {
 }
 
 void RunDirectory::remove_leftovers() {
-  for (const auto& folder : {path_, checkpoints(), path_ / "eval" / "val", path_ / "eval" / "test"}) {
-    remove_stale_temporaries(folder);
+  remove_stale_temporaries(path());
+  remove_stale_temporaries(checkpoints());
+  for (const char* split : kOwnEvaluations) {
+    remove_stale_temporaries(evaluations() / split);
   }
 }
 

@@ -97,7 +97,7 @@ class TrainingRun {
   }
 
   TrainingOutcome run() {
-    check_outside_data(request_.run_dir.value_or("runs"), config_.data);
+    check_outside_data(request_.run_dir.value_or(RunDirectory::kDefaultParent), config_.data);
     if (request_.run_dir) {
       open_directory(*request_.run_dir);
     }
@@ -230,7 +230,7 @@ class TrainingRun {
     outcome.run_dir = dir_->path();
     outcome.was_done = true;
     try {
-      const auto result = parse_any_json<nlohmann::ordered_json>(read_file(dir_->result(), kMostJsonBytes));
+      const auto result = read_json_object<nlohmann::ordered_json>(dir_->result());
       const bool early = result.at("stopped_by") == "early_stopping";
       outcome.reason = early ? StopReason::early_stopping : StopReason::epochs;
       outcome.summary = describe_result(result);
@@ -266,9 +266,9 @@ class TrainingRun {
     if (!std::filesystem::exists(dir_->environment()) || !std::filesystem::exists(dir_->config())) {
       return;
     }
-    const auto ended = parse_any_json<nlohmann::json>(read_file(dir_->environment(), kMostJsonBytes));
+    const auto ended = read_json_object<nlohmann::json>(dir_->environment());
     const auto said = [&](const char* key) {
-      const bool is_text = ended.is_object() && ended.contains(key) && ended[key].is_string();
+      const bool is_text = ended.contains(key) && ended[key].is_string();
       return is_text ? ended[key].get<std::string>() : "";
     };
     ExperimentConfig stored = RunDirectory::stored_config(dir_->path());
@@ -595,7 +595,7 @@ class TrainingRun {
   /// Writes nothing if a stop was requested meanwhile.
   Metrics evaluate_split(EfficientNetImpl& network, const ExperimentConfig& config, const std::string& name,
                          const FileList& files, const SplitData& data) {
-    const EvaluationFiles output(dir_->path() / "eval" / name);
+    const EvaluationFiles output(dir_->evaluations() / name);
     const InputStage input(config.data, network.parameters().front().device());
     const EvaluationOptions options{
         .bf16 = config.precision == Precision::bf16, .stoppable = true, .predictions = true};

@@ -44,6 +44,15 @@ expect_contains "$errors" "$temp/none.json: no such config file"
 expect_exit 0 "$program" config check "${shipped[@]}"
 expect_equal "$(wc -l <"$output")" "${#shipped[@]}" "lines of configs that are good"
 
+# each key is within its bounds, what they make together is not
+cat >"$temp/huge.json" <<'JSON'
+{"model": {"width_mult": 16, "stages": [
+  {"block": "fused_mbconv", "expand": 64, "kernel": 31, "stride": 1, "channels": 65536, "layers": 1000}]},
+ "data": {"image_size": 4096}}
+JSON
+expect_exit 2 "$program" config check "$temp/huge.json"
+expect_contains "$errors" "$temp/huge.json: model: the network is too large"
+
 # what is legal but ignored is mentioned
 expect_exit 0 "$program" config check configs/quickstart.json --set train.scheduler.gamma=0.5 --device cpu --threads 2
 expect_contains "$output" 'warning: train.scheduler.gamma: 0.5 is ignored by type "cosine"'

@@ -11,17 +11,21 @@
 #include "effnetv2/config/experiment_config.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/lock.h"
+#include "effnetv2/run/run_paths.h"
 #include "effnetv2/train/trainer.h"
 
 namespace effnetv2 {
 
 /// The folder of one run, its files and its lock.
-class RunDirectory {
+class RunDirectory : public RunPaths {
  public:
-  /// Makes `path` if needed and takes its lock. Throws EnvironmentError if another process has it.
+  /// Where runs go that are given no directory, below the current one.
+  static constexpr const char* kDefaultParent = "runs";
+
+  /// Makes the folder `path` if needed and takes its lock. Throws EnvironmentError if another process has it.
   explicit RunDirectory(const std::filesystem::path& path);
 
-  /// runs/<name>-<n> below the current directory with the next free n, made and locked.
+  /// <kDefaultParent>/<name>-<n> with the next free n, made and locked.
   static RunDirectory next_free(const std::string& name);
 
   /// True if `path` holds a run: a training state is there, or the env.json that a run writes first and loses last.
@@ -39,20 +43,6 @@ class RunDirectory {
   /// not there yet or `path` is no run.
   static std::filesystem::path weights(const std::filesystem::path& path, const std::string& checkpoint = "best");
 
-  const std::filesystem::path& path() const noexcept { return path_; }
-  std::filesystem::path config() const { return path_ / "config.json"; }
-  std::filesystem::path environment() const { return path_ / "env.json"; }
-  std::filesystem::path log() const { return path_ / "log.txt"; }
-  std::filesystem::path metrics_jsonl() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path metrics_csv() const { return path_ / "metrics.csv"; }
-  /// One fixed name: TensorBoard asks for "tfevents" in it, and sorts by the rest.
-  std::filesystem::path events() const { return path_ / "events.out.tfevents.effnetv2"; }
-  std::filesystem::path result() const { return path_ / "result.json"; }
-  std::filesystem::path report() const { return path_ / "report.html"; }
-  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
-  std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
-  std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
-
   /// True if a training state or a result is there, which other settings could not go on from.
   bool has_progress() const;
 
@@ -66,7 +56,6 @@ class RunDirectory {
   void remove_evaluations();
 
  private:
-  std::filesystem::path path_;
   std::unique_ptr<FileLock> lock_;
 };
 

@@ -485,30 +485,5 @@ TEST_F(TrainingTest, MoreClassesThanTheDataAreAllowedFewerAreNot) {
   EXPECT_THROW(train("b"), ConfigError);
 }
 
-TEST(RunDirectory, NextFreeNumbersNeverCollide) {
-  const test::TempDir dir;
-  const auto before = std::filesystem::current_path();
-  std::filesystem::current_path(dir.path());
-  const auto first = RunDirectory::next_free("x");
-  const auto second = RunDirectory::next_free("x");
-  std::filesystem::current_path(before);
-  EXPECT_EQ(first.path().filename(), "x-1");
-  EXPECT_EQ(second.path().filename(), "x-2");
-}
-
-TEST(RunDirectory, ClearRemovesOnlyFilesOfOurs) {
-  const test::TempDir dir;
-  RunDirectory run(dir / "run");
-  write_file(run.config(), "{}");
-  write_file(run.path() / "notes.txt", "mine");
-  EXPECT_FALSE(RunDirectory::holds_run(run.path()));
-  write_file(run.environment(), R"({"git_revision": "x", "config_hash": "y"})");
-  EXPECT_TRUE(RunDirectory::holds_run(run.path()));
-  run.clear();
-  EXPECT_FALSE(std::filesystem::exists(run.config()));
-  EXPECT_FALSE(std::filesystem::exists(run.environment()));
-  EXPECT_EQ(read_file(run.path() / "notes.txt"), "mine");
-}
-
 }  // namespace
 }  // namespace effnetv2
