@@ -10,7 +10,7 @@
 #   --jobs N           runs at once, each with one thread: by default the cores on a CPU; 1 and all threads on a card
 #   --fp32             float32 also on a CPU (default: bf16, as on a card)
 #
-# The runs lie in sweeps/study/, their rows in docs/results/study/.
+# The runs lie in sweeps/study/, their rows and charts in docs/results/study/.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -83,7 +83,21 @@ sweep() {
   else
     cp "sweeps/study/$name/sweep.csv" "$rows/$name.csv"
   fi
+  pictures "$name"
   scripts/study_tables.py
+}
+
+# The report's charts of the runs without a schedule, as were published.
+pictures() {
+  local run runs=()
+  if ! command -v chromium >/dev/null; then
+    echo "study: no pictures without chromium (scripts/setup.sh --browser)" >&2
+    return
+  fi
+  for run in "sweeps/study/$1"/*-seed*; do
+    [[ $run == *=plateau* ]] || runs+=("$run")
+  done
+  scripts/report_png.sh --scale 2 -o "$rows/$1" "${runs[@]}" >/dev/null
 }
 
 ablation=(configs/ablation/imagenette.json configs/ablation/variants)

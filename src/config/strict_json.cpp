@@ -291,7 +291,7 @@ template nlohmann::ordered_json parse_any_json(std::string_view);
 template <typename Json>
 Json read_json_object(const std::filesystem::path& file) {
   Json document = parse_any_json<Json>(read_file(file, kMostJsonBytes));
-  return document.is_object() ? document : Json::object();
+  return document.is_object() ? document : Json();
 }
 
 template json read_json_object(const std::filesystem::path&);

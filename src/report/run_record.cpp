@@ -18,7 +18,7 @@ constexpr std::size_t kMostConfusionClasses = 60;
 template <typename Json>
 Json read_json(const fs::path& file) {
   auto document = read_json_object<Json>(file);
-  if (document.empty()) {
+  if (document.is_null()) {
     throw DataError(file.string() +
                     ": holds no JSON object, or one nested beyond reason; is it damaged, or was it changed by hand?");
   }

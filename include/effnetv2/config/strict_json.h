@@ -36,8 +36,8 @@ Json parse_any_json(std::string_view text);
 /// What a JSON file of a run may hold at most.
 inline constexpr std::size_t kMostJsonBytes = std::size_t{1} << 28;
 
-/// The object in a JSON file of a run, which may be damaged or changed by hand: empty if parse_any_json() finds none.
-/// Throws FileError if the file cannot be read or holds more than kMostJsonBytes.
+/// The object in a JSON file of a run, which may be damaged or changed by hand: null, which has no keys, if
+/// parse_any_json() finds none. Throws FileError if the file cannot be read or holds more than kMostJsonBytes.
 template <typename Json>
 Json read_json_object(const std::filesystem::path& file);
 
