@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/run_paths.h"
 
 #include "commands.h"
 #include "report_writer.h"
@@ -21,8 +22,7 @@ struct Options {
 int run_report(const Options& options) {
   std::filesystem::path output = options.output;
   if (output.empty()) {
-    output = options.runs.size() == 1 ? std::filesystem::path(options.runs.front()) / "report.html"
-                                      : std::filesystem::path("report.html");
+    output = options.runs.size() == 1 ? RunPaths(options.runs.front()).report() : std::filesystem::path("report.html");
   }
   write_report({options.runs.begin(), options.runs.end()}, output, *options.common.make_log());
   std::cout << output.string() << "\n";

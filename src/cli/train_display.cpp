@@ -6,8 +6,8 @@
 #include <iostream>
 
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/run_paths.h"
 #include "effnetv2/core/text.h"
-#include "effnetv2/run/run_paths.h"
 
 #include "progress_bar.h"
 #include "report_writer.h"

@@ -6,6 +6,7 @@
 #include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
+#include "effnetv2/core/run_paths.h"
 
 namespace effnetv2 {
 namespace {
@@ -115,20 +116,21 @@ RunRecord read_run(const fs::path& path) {
   RunRecord record;
   record.path = fs::absolute(path).lexically_normal();
   record.name = (record.path.has_filename() ? record.path : record.path.parent_path()).filename().string();
-  if (!fs::exists(path / "config.json")) {
+  const RunPaths run(path);
+  if (!fs::exists(run.config())) {
     throw ConfigError(path.string() + ": is no run directory: there is no config.json");
   }
-  record.config = read_json<nlohmann::json>(path / "config.json");
-  if (fs::exists(path / "env.json")) {
-    record.environment = read_json<nlohmann::json>(path / "env.json");
+  record.config = read_json<nlohmann::json>(run.config());
+  if (fs::exists(run.environment())) {
+    record.environment = read_json<nlohmann::json>(run.environment());
   }
-  if (fs::exists(path / "metrics.jsonl")) {
-    record.metrics = read_rows(path / "metrics.jsonl");
+  if (fs::exists(run.metrics_jsonl())) {
+    record.metrics = read_rows(run.metrics_jsonl());
   }
-  if (fs::exists(path / "result.json")) {
-    record.result = read_json<nlohmann::ordered_json>(path / "result.json");
+  if (fs::exists(run.result())) {
+    record.result = read_json<nlohmann::ordered_json>(run.result());
   }
-  record.evaluations = read_evaluations(path / "eval");
+  record.evaluations = read_evaluations(run.evaluations());
   return record;
 }
 

@@ -7,13 +7,13 @@
 
 #include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/run_paths.h"
 #include "effnetv2/core/stop.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/data/fingerprint.h"
 #include "effnetv2/run/data_setup.h"
 #include "effnetv2/run/evaluation_document.h"
 #include "effnetv2/run/evaluation_files.h"
-#include "effnetv2/run/run_paths.h"
 #include "effnetv2/run/runtime.h"
 #include "effnetv2/train/evaluate.h"
 

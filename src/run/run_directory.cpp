@@ -9,6 +9,7 @@
 #include "effnetv2/config/config.h"
 #include "effnetv2/config/strict_json.h"
 #include "effnetv2/core/error.h"
+#include "effnetv2/core/file.h"
 #include "effnetv2/core/text.h"
 #include "effnetv2/run/saved_run.h"
 #include "effnetv2/train/checkpoint.h"

@@ -2,17 +2,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "effnetv2/config/experiment_config.h"
-#include "effnetv2/core/file.h"
 #include "effnetv2/core/lock.h"
-#include "effnetv2/run/run_paths.h"
-#include "effnetv2/train/trainer.h"
+#include "effnetv2/core/run_paths.h"
 
 namespace effnetv2 {
 
