@@ -12,8 +12,9 @@ A table stands between two lines such as
 and has a line for each value of the column `by`, with mean and sample standard deviation of each column in `show` over the
 runs (accuracies in percent). With `across=COLUMN` the only column in `show` is told apart by the values of that one.
 A difference is that of pairs of runs which share the seed and whatever else was varied: its mean with the 95 % interval
-by Student's t, bold where that leaves out 0; of the last column in `show` from the line `against`, or of the two values of
-`across`. `published=original:27,dropout-0.6:36` adds a column. A table whose rows are not there yet says so.
+by Student's t, bold where that leaves out 0; of the last column in `show`, if an accuracy, from the line `against`, or of the two values of
+`across`. The time is that of the line `against` once, twice and so on. `published=original:27,dropout-0.6:36` adds a column
+and its differences, and each `published_SOMETHING=` a column of that name. A table whose rows are not there yet says so.
 """
 
 import csv
@@ -32,7 +33,7 @@ T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.
        2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
 NAMES = {"best_val_top1": "best held-out", "final_val_top1": "held-out at the end", "unseen_top1": "all unseen pictures",
          "final_train_top1": "training at the end", "final_train_eval_top1": "training at the end, eval mode",
-         "best_epoch": "best epoch", "seconds": "minutes a run"}
+         "best_epoch": "best epoch", "seconds": "minutes a run", "time": "time"}
 
 
 def value(row, column):
@@ -44,7 +45,8 @@ def spread(rows, column):
     values = [value(row, column) for row in rows]
     if not values:
         return "–"
-    return f"{statistics.mean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
+    digits = 2 if column == "time" else 1
+    return f"{statistics.mean(values):.{digits}f}" + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 def difference(rows, base, column, compared):
@@ -79,7 +81,8 @@ def read_rows(file, where):
 
 def cells_of(rows, groups, options):
     """The head and the lines of a table, without what was published."""
-    by, shown, across, against = options["by"], options["show"].split(","), options.get("across"), options.get("against")
+    by, shown, across = options["by"], options["show"].split(","), options.get("across")
+    against = options.get("against") if "top1" in shown[-1] else None
     head = [by.split(".")[-1], "runs"]
     if across:
         first, second = values = list(grouped(rows, across))
@@ -104,17 +107,26 @@ def cells_of(rows, groups, options):
 
 def table(file, options):
     rows = read_rows(file, options.get("where", ""))
-    published = dict(pair.split(":") for pair in options.get("published", "").split(",") if pair)
+    columns = {name.replace("_", " "): dict(pair.split(":") for pair in pairs.split(","))
+               for name, pairs in options.items() if name.startswith("published")}
+    published = columns.get("published", {})
     groups = grouped(rows, options["by"])
     groups = {name: groups[name] for name in [*published, *groups] if name in groups}
+    against = options.get("against")
+    if "time" in options["show"].split(","):
+        once = statistics.mean(value(row, "seconds") for row in groups[against])
+        for row in rows:
+            row["time"] = value(row, "seconds") / once
     head, lines = cells_of(rows, groups, options)
-    if published:
-        against = options["against"]
-        head += ["published", f"published, less {against}"]
+    for column, known in columns.items():
+        head.append(column)
         for line in lines:
-            known = published.get(line[0], "")
-            gain = float(known) - float(published[against]) if known and line[0] != against else None
-            line += [known, "" if gain is None else f"{gain:+.1f}"]
+            line.append(known.get(line[0], ""))
+    if published:
+        head.append(f"published, less {against}")
+        for line in lines:
+            known = line[0] in published and line[0] != against
+            line.append(f"{float(published[line[0]]) - float(published[against]):+.1f}" if known else "")
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines])
 
 

@@ -28,6 +28,8 @@ old
 <!-- end -->
 <!-- table: known by=variant where=variant=deep show=final_val_top1 across=rate -->
 <!-- end -->
+<!-- table: known by=variant where=rate=1 show=seconds,time against=plain published_time=deep:1.17 -->
+<!-- end -->
 <!-- table: none by=variant show=seconds -->
 <!-- end -->
 after
@@ -36,6 +38,7 @@ expect_exit 0 python3 -c 'import sys; from pathlib import Path; sys.path.insert(
 it.PAGE, it.ROWS = Path(sys.argv[2]), Path(sys.argv[3]); it.main([])' "$repo/scripts" "$temp/page.md" "$temp/rows"
 expect_contains "$temp/page.md" "| plain | 3 | 1.0 ± 0.0 | 30.0 ± 10.0 |  | 27 |  |"
 expect_contains "$temp/page.md" "| deep | 3 | 2.0 ± 0.0 | 33.0 ± 12.5 | +3.0 (-3.6 to +9.6) | 36 | +9.0 |"
+expect_contains "$temp/page.md" "| deep | 3 | 2.0 ± 0.0 | 2.00 ± 0.00 | 1.17 |"
 expect_contains "$temp/page.md" "| deep | 4 | 33.0 ± 12.5 | 99.0 | – |"
 expect_contains "$temp/page.md" "Not run yet: \`none\`."
 expect_contains "$temp/page.md" "after"
