@@ -111,7 +111,8 @@ def table(file, options):
                for name, pairs in options.items() if name.startswith("published")}
     published = columns.get("published", {})
     groups = grouped(rows, options["by"])
-    groups = {name: groups[name] for name in [*published, *groups] if name in groups}
+    order = dict.fromkeys([name for known in columns.values() for name in known] + list(groups))
+    groups = {name: groups[name] for name in order if name in groups}
     against = options.get("against")
     if "time" in options["show"].split(","):
         once = statistics.mean(value(row, "seconds") for row in groups[against])
