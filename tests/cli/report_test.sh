@@ -101,4 +101,11 @@ expect_file page.png
 sed 's#</body>#<script>document.querySelectorAll("table")[1].querySelectorAll("th button")[0].click();</script></body>#' many.html >clicked.html
 dom clicked.html
 expect_contains "$output" 'aria-sort="ascending"'
+# charts name a group by what tells it from the others
+cp -r sweep/dropout=0.1-seed2 rate=1_type=none-seed1
+cp -r sweep/dropout=0.5-seed2 rate=2_type=none-seed1
+"$program" report rate=*-seed1 -o tails.html >/dev/null
+sed 's#</body>#<script>document.title = Chart.getChart(document.querySelector("canvas")).data.labels.join(" and ")</script></body>#' tails.html >named.html
+dom named.html
+expect_contains "$output" "<title>rate=1 and rate=2</title>"
 echo "report: ok"

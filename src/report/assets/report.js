@@ -72,6 +72,14 @@
     },
   };
 
+  // Without the settings at the end of a name that all names share; the tables have them.
+  function distinct(names) {
+    const parts = names.map((name) => name.split("_"));
+    const last = (list) => list[list.length - 1];
+    while (parts.length > 1 && parts.every((list) => list.length > 1 && last(list) === last(parts[0]))) parts.forEach((list) => list.pop());
+    return parts.map((list) => list.join("_"));
+  }
+
   // Runs of one group share a colour, one entry of the legend, and what a click on that does.
   const groupOf = (set) => set.group ?? set.label;
   const legendOf = (sets) => ({ filter: (item) => sets.findIndex((set) => groupOf(set) === groupOf(sets[item.datasetIndex])) === item.datasetIndex,
@@ -104,7 +112,7 @@
     if (config.type === "line") { other.type = "linear"; other.ticks.precision = 0; }
     else {
       other.ticks.autoSkip = false;
-      other.ticks.callback = (place) => shortened(names[place], lying ? 30 : 24);  // in full in the tables
+      other.ticks.callback = (place) => shortened(names[place], 24);  // in full in the tables
     }
     const legend = new Set(sets.map(groupOf)).size;
     if (lying) holder.style.height = Math.max(260, names.length * 22 + 60) + "px";
@@ -241,7 +249,7 @@
       make("p", { class: "soft" }, seeds ? "Mean over the runs of a group; whiskers and ± are one sample standard deviation, where there are several." : "One run of each."));
     const open = runs.filter((run) => run.state !== "done").map((run) => run.name);
     if (open.length) page.append(make("p", { class: "note" }, "Not finished: " + open.join(", ") + ". They count in no mean of a group that has finished runs; a group without any shows how far it is."));
-    const labels = groups.map((group) => group.label);
+    const labels = distinct(groups.map((group) => group.label));
     const tested = groups.some((group) => isNumber(group.test_top1.mean));
     const held = tested ? "test_top1" : "best_top1";
     const flattered = runs.filter((run) => run.choose_on === "test").length;
@@ -272,7 +280,7 @@
       ["img/s", (g) => g.images_per_second.mean, (g) => spread(g.images_per_second, (v) => v.toFixed(0))],
     ], groups));
     const place = runs.map((_, i) => groups.findIndex((group) => group.runs.includes(i)));
-    const grouped = (run, key, i) => ({ ...curve(run.name, run.metrics, key, place[i]), group: groups[place[i]].label });
+    const grouped = (run, key, i) => ({ ...curve(run.name, run.metrics, key, place[i]), group: labels[place[i]] });
     section("Courses", make("div", { class: "grid" },
       lines(asTitle + " accuracy", "top-1", runs.map((run, i) => grouped(run, "val_top1", i)), { min: 0 }, "percent"),
       lines("Training loss", "loss", runs.map((run, i) => grouped(run, "train_loss", i)))));
