@@ -12,9 +12,9 @@ A table stands between two lines such as
 and has a line for each value of the column `by`, with mean and sample standard deviation of each column in `show` over the
 runs (accuracies in percent). With `across=COLUMN` the only column in `show` is told apart by the values of that one.
 A difference is that of pairs of runs which share the seed and whatever else was varied: its mean with the 95 % interval
-by Student's t, bold where that leaves out 0; of the last column in `show`, if an accuracy, from the line `against`, or of the two values of
-`across`. The time is that of the line `against` once, twice and so on. `published=original:27,dropout-0.6:36` adds a column
-and its differences, and each `published_SOMETHING=` a column of that name. A table whose rows are not there yet says so.
+by Student's t, bold where that leaves out 0; of the last column in `show`, if an accuracy, from the line `against`,
+or of the two values of `across`. The column `time` is in units of that line's mean. `published=original:27,dropout-0.6:36`
+adds a column and its differences, and each `published_SOMETHING=` a column of that name. A table whose rows are not there yet says so.
 """
 
 import csv
