@@ -30,6 +30,16 @@ const DenseKernels& kernels(const at::Tensor& x, CpuLevel level) {
   return dense_kernels_at(level)[is_half(x) ? 1 : 0];
 }
 
+/// What the kernels of `level` multiply by `weight`: bfloat16 maps in float32 where nothing multiplies bfloat16.
+at::Tensor factor(const at::Tensor& maps, const at::Tensor& weight, CpuLevel level) {
+  return is_half(maps) && !multiplies_bf16(weight, level) ? maps.to(at::kFloat) : maps;
+}
+
+/// `weight` rounded as the maps were before factor() gave `source`; kernels for bfloat16 round it themselves.
+at::Tensor rounded(const at::Tensor& weight, const at::Tensor& maps, const at::Tensor& source) {
+  return is_half(maps) && !is_half(source) ? weight.to(at::kBFloat16) : weight;
+}
+
 /// Values that one multiplication takes at once.
 std::int64_t unit(const at::Tensor& x) {
   return is_half(x) ? 2 : 1;
@@ -268,8 +278,6 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
               weight.sizes());
   TORCH_CHECK(!bias.defined() || (is_float_on_cpu(bias, 1) && bias.size(0) == weight.size(0)),
               "dense_conv2d: bias must be a float32 [", weight.size(0), "]");
-  TORCH_CHECK(!is_half(x) || dense_takes_bf16(x.size(1), weight.size(0)),
-              "dense_conv2d: in bfloat16 both channel counts must be even and the processor must have AVX512_BF16");
   TORCH_CHECK(stride >= 1 && padding >= 0, "dense_conv2d: stride ", stride, " and padding ", padding,
               " must be at least 1 and 0");
   TORCH_CHECK(std::min(x.size(2), x.size(3)) + 2 * padding >= weight.size(2), "dense_conv2d: the map ", x.sizes(),
@@ -278,26 +286,26 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
 
 }  // namespace
 
-bool dense_takes_bf16(std::int64_t channels, std::int64_t outputs) {
-  return cpu_level() == CpuLevel::avx512_bf16 && channels % 2 == 0 && outputs % 2 == 0;
+bool multiplies_bf16(const at::Tensor& weight, CpuLevel level) {
+  return level == CpuLevel::avx512_bf16 && weight.size(0) % 2 == 0 && weight.size(1) % 2 == 0;
 }
 
 at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                          std::int64_t padding, CpuLevel level, PackedFilter* packed) {
   EFFNETV2_RECORD("conv_forward", x, weight);
-  const DenseKernels& kernel = kernels(x, level);
+  const at::Tensor source = factor(channels_last(x), weight, level);
+  const DenseKernels& kernel = kernels(source, level);
   const Shape s(x, weight, stride, padding);
-  const at::Tensor source = channels_last(x);
   const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
   at::Tensor y = at::empty({x.size(0), s.outputs, output_size(x.size(2), s.kernel, stride, padding),
                             output_size(x.size(3), s.kernel, stride, padding)},
-                           x.options(), at::MemoryFormat::ChannelsLast);
+                           source.options(), at::MemoryFormat::ChannelsLast);
 
-  const std::int64_t depth = s.channels / unit(x);
+  const std::int64_t depth = s.channels / unit(source);
   PackedFilter own;
   PackedFilter& filter = packed != nullptr ? *packed : own;
   if (!filter.panels.defined() || filter.dtype != x.scalar_type()) {
-    filter = {pack_filter(weight, s, depth, kernel), x.scalar_type()};
+    filter = {pack_filter(rounded(weight, x, source), s, depth, kernel), x.scalar_type()};
   }
   const auto rows_taps = forward_taps(s.height, s.kernel, stride, padding),
              columns_taps = forward_taps(s.width, s.kernel, stride, padding);
@@ -307,20 +315,20 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
             gather.positions.data(), gather.taps.data(), source.data_ptr(), filter.panels.data_ptr(),
             filter.panels.size(1), offset.defined() ? offset.data_ptr<float>() : nullptr, y.data_ptr()},
            gather, s.images, kernel);
-  return y;
+  return y.to(x.scalar_type());
 }
 
 at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight, std::int64_t stride,
                             std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_grad_input", grad, x, weight);
-  const DenseKernels& kernel = kernels(x, level);
+  const at::Tensor source = factor(channels_last(grad), weight, level);
+  const DenseKernels& kernel = kernels(source, level);
   const Shape s(x, weight, stride, padding);
-  const at::Tensor source = channels_last(grad);
-  const at::Tensor filter = channels_last(weight.to(at::kFloat));
-  at::Tensor result = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+  const at::Tensor filter = channels_last(rounded(weight, x, source).to(at::kFloat));
+  at::Tensor result = at::empty(x.sizes(), source.options(), at::MemoryFormat::ChannelsLast);
 
   const std::int64_t taps = s.kernel * s.kernel;
-  const std::int64_t depth = s.outputs / unit(x);
+  const std::int64_t depth = s.outputs / unit(source);
   const std::int64_t panel_size = taps * depth * kernel.panel_columns;
   at::Tensor packed = at::empty({panels(s.channels, kernel.panel_columns), panel_size}, at::kFloat);
   at::parallel_for(0, packed.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -338,7 +346,7 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
             gather.positions.data(), gather.taps.data(), source.data_ptr(), packed.data_ptr(), panel_size, nullptr,
             result.data_ptr()},
            gather, s.images, kernel);
-  return result;
+  return result.to(x.scalar_type());
 }
 
 at::Tensor dense_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,

@@ -197,8 +197,9 @@ at::Tensor dense_grad_weight(const at::Tensor& grad_, const at::Tensor& x_, cons
   if (x_.numel() == 0 || grad_.numel() == 0) {
     return result.zero_();
   }
-  const at::Tensor grad = channels_last(grad_), x = channels_last(x_);
-  const bool half = x.scalar_type() == at::kBFloat16;
+  const bool half = x_.scalar_type() == at::kBFloat16 && multiplies_bf16(weight, level);
+  const at::ScalarType factors = half ? at::kBFloat16 : at::kFloat;
+  const at::Tensor grad = channels_last(grad_).to(factors), x = channels_last(x_).to(factors);
   const FilterGradKernels& kernel = filter_grad_kernels_at(level)[half ? 1 : 0];
   const Walk walk(grad, x, weight.size(2), stride, padding, half ? 2 : 1);
   const FilterGrad work{grad.size(1),

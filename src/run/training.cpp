@@ -432,7 +432,7 @@ class TrainingRun {
           "the time");
     }
     if (config_.device == "cpu" && config_.precision == Precision::bf16 && !multiplies) {
-      log_->warn("precision: AVX512_BF16 is not in use here, so that \"bf16\" gains nothing over \"fp32\"");
+      log_->warn("precision: AVX512_BF16 is not in use here, so that \"bf16\" takes longer than \"fp32\"");
     }
   }
 

@@ -17,20 +17,21 @@ struct PackedFilter {
 };
 
 /// 2-D convolution over all channels (groups = 1) on the CPU as matrix products without an unfolded copy of the input.
-/// \param x       [N, C, H, W] float32, or bfloat16 where dense_takes_bf16(); any strides, channels_last is not copied
+/// \param x       [N, C, H, W] float32 or bfloat16; any strides, channels_last is not copied
 /// \param weight  [O, C, k, k] float32; any strides, channels_last is not copied
 /// \param bias    [O] float32, or undefined for none
 /// \param stride  at least 1
 /// \param padding at least 0
 /// \return [N, O, H', W'] in channels_last, dtype of x; sums are float32, and so is the gradient by weight
-/// `packed` as for dense_forward(), where no gradient is wanted. Differentiable; a second derivative takes
+/// Of bfloat16 maps the factors are bfloat16, the weight's too; without multiplies_bf16() they are multiplied in
+/// float32. `packed` as for dense_forward(), where no gradient is wanted. Differentiable; a second derivative takes
 /// at::conv2d's. Taps outside the map cost nothing. Made for batches: the same position of several images fills a
 /// register tile. The bits do not depend on the number of threads. \throws c10::Error for other shapes or dtypes
 at::Tensor dense_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
                         std::int64_t padding, PackedFilter* packed = nullptr);
 
-/// Whether this processor multiplies bfloat16, and these channels pair.
-bool dense_takes_bf16(std::int64_t channels, std::int64_t outputs);
+/// Whether the level has instructions for bfloat16, and the channels of this [O, C, k, k] pair.
+bool multiplies_bf16(const at::Tensor& weight, CpuLevel level);
 
 /// dense_conv2d() and its derivatives at a given level, without autograd. `grad` is [N, O, H', W']. `packed`, if given,
 /// belongs to `weight`: it is filled, or used.

@@ -40,32 +40,33 @@ TEST_P(Dense, EqualsItsTwinInFloat64AtEveryLevel) {
 }
 
 /// Of inputs that are bfloat16 already, the results are exact but for sums in float32 and one rounding at the end.
-TEST_P(Dense, InBfloat16EqualsItsTwinInFloat64) {
+TEST_P(Dense, InBfloat16EqualsItsTwinInFloat64AtEveryLevel) {
   const ConvCase c = GetParam();
-  if (!dense_takes_bf16(c.channels, c.outputs)) {
-    GTEST_SKIP() << "these channels do not pair, or the processor has no AVX512_BF16";
-  }
   at::manual_seed(2);
   const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16); };
   const at::Tensor x = rounded(test::random_input(c));
-  const at::Tensor weight = rounded(test::random_weight(c)).to(at::kFloat);
+  const at::Tensor weight = test::random_weight(c);  // which the operation rounds
   const at::Tensor bias = at::randn({c.outputs});
   const at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
-  const at::Tensor exact_weight = weight.to(at::kDouble).requires_grad_();
+  const at::Tensor exact_weight = rounded(weight).to(at::kDouble).requires_grad_();
   const at::Tensor exact = test::twin(exact_x, exact_weight, bias.to(at::kDouble), c);
   const at::Tensor grad = rounded(channels_last(at::randn(exact.sizes())));
   const auto exact_grads = torch::autograd::grad({exact}, {exact_x, exact_weight}, {grad.to(at::kDouble)});
 
   const at::Tensor leaf_x = x.detach().requires_grad_();
   const at::Tensor leaf_weight = weight.detach().requires_grad_();
-  const at::Tensor y = dense_conv2d(leaf_x, leaf_weight, bias, c.stride, c.padding);
-  const auto grads = torch::autograd::grad({y}, {leaf_x, leaf_weight}, {grad});
-  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
-  EXPECT_EQ(grads[0].scalar_type(), at::kBFloat16);
-  EXPECT_EQ(grads[1].scalar_type(), at::kFloat);
-  EXPECT_LT(distance(y, exact), 4e-3);
-  EXPECT_LT(distance(grads[0], exact_grads[0]), 4e-3);
-  EXPECT_LT(distance(grads[1], exact_grads[1]), 1e-5);
+  for (const CpuLevel level : supported_cpu_levels()) {
+    SCOPED_TRACE(to_string(level));
+    const CpuLevelGuard guard(level);
+    const at::Tensor y = dense_conv2d(leaf_x, leaf_weight, bias, c.stride, c.padding);
+    const auto grads = torch::autograd::grad({y}, {leaf_x, leaf_weight}, {grad});
+    EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+    EXPECT_EQ(grads[0].scalar_type(), at::kBFloat16);
+    EXPECT_EQ(grads[1].scalar_type(), at::kFloat);
+    EXPECT_LT(distance(y, exact), 4e-3);
+    EXPECT_LT(distance(grads[0], exact_grads[0]), 4e-3);
+    EXPECT_LT(distance(grads[1], exact_grads[1]), 1e-5);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Dense,
