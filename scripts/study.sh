@@ -9,13 +9,14 @@
 #   --tier full        the published lengths, 128 px too: for a card, or for days
 #   --jobs N           runs at once, each with one thread: by default the cores on a CPU; 1 and all threads on a card
 #   --fp32             float32 also on a CPU (default: bf16, as on a card)
+#   --seeds LIST       only these of 1,2,3: the others' rows stay, so that several machines can train a part each
 #
 # The runs lie in sweeps/study/, their rows and charts in docs/results/study/.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rows=docs/results/study
-usage() { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 wrong_usage() {
   echo "study: $*" >&2
   usage >&2
@@ -25,6 +26,7 @@ wrong_usage() {
 tier=cpu
 precision=bf16
 jobs=
+seeds=1,2,3
 names=()
 while (($# > 0)); do
   case $1 in
@@ -34,9 +36,9 @@ while (($# > 0)); do
       ;;
     --list) names=(list) ;;
     --fp32) precision=fp32 ;;
-    --tier | --jobs)
+    --tier | --jobs | --seeds)
       (($# > 1)) || wrong_usage "$1 needs a value"
-      [[ $1 == --jobs ]] && jobs=$2 || tier=$2
+      printf -v "${1#--}" %s "$2"
       shift
       ;;
     -*) wrong_usage "unknown option $1" ;;
@@ -58,7 +60,7 @@ if [[ -z $jobs ]]; then
   jobs=$(nproc)
   ! nvidia-smi -L >/dev/null 2>&1 || jobs=1
 fi
-shared=(--seeds "1,2,3" --jobs "$jobs")
+shared=(--seeds "$seeds" --jobs "$jobs")
 ((jobs == 1)) || shared+=(--threads 1)
 # what lets a network learn at this size
 modern=(--set model.init=per_group --set 'data.mean=[0.485,0.456,0.406]' --set 'data.std=[0.229,0.224,0.225]'
@@ -78,11 +80,9 @@ sweep() {
   scripts/sweep.sh "$base" --variants "$variants" "${shared[@]}" --set data.root="$data" "$@" -o "sweeps/study/$name"
   mkdir -p "$rows"
   # so few held-out pictures leave each accuracy uncertain by points; of Imagenette thousands more are there
-  if [[ $data == "$imagenette" && $name != ablation* ]]; then
-    scripts/study_unseen.py "sweeps/study/$name" >"$rows/$name.csv"
-  else
-    cp "sweeps/study/$name/sweep.csv" "$rows/$name.csv"
-  fi
+  local unseen=()
+  [[ $data != "$imagenette" || $name == ablation* ]] || unseen=(--unseen)
+  scripts/study_rows.py "${unseen[@]}" "sweeps/study/$name" "$rows/$name.csv"
   pictures "$name"
   scripts/study_tables.py
 }

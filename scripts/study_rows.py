@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""The rows of a sweep over a part of each class, with the accuracy on all pictures that no run of it trained on.
+"""Brings the rows of a sweep's finished runs into a table of the study.
 
-    scripts/study_unseen.py sweeps/study/check-imagenette >rows.csv
+    scripts/study_rows.py [--unseen] sweeps/study/check-imagenette docs/results/study/check-imagenette.csv
 
-Evaluates the last weights of each finished run (EFFNETV2 names the program) on every picture of its data.root, less its
-own training pictures: some thousands instead of the few that were held out, and never used for a choice. What was
-evaluated once is not evaluated again.
+Rows of runs that are not in the sweep stay: a sweep may be trained on several machines, some seeds on each.
+
+--unseen adds the accuracy on all pictures that no run trained on, for sweeps over a part of each class: evaluates the
+last weights of each run (EFFNETV2 names the program) on every picture of its data.root, less its own training pictures:
+some thousands instead of the few that were held out, and never used for a choice. What was evaluated once is not
+evaluated again.
 """
 
 import csv
@@ -35,16 +38,28 @@ def unseen(run):
     return {"unseen_samples": len(rest), "unseen_top1": sum(rest) / len(rest)}
 
 
-def main(sweep):
-    with open(sweep / "sweep.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    rows = [{**row, **unseen(sweep / row["name"])} for row in rows if row["status"] == "done"]
-    table = csv.DictWriter(sys.stdout, rows[0], quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
+def read(file):
+    with open(file, newline="", encoding="utf-8") as stream:
+        return {row["name"]: row for row in csv.DictReader(stream) if row["status"] == "done"}
+
+
+def main(sweep, file, with_unseen):
+    rows = read(file) if file.exists() else {}
+    for name, row in read(sweep / "sweep.csv").items():
+        rows[name] = {**row, **unseen(sweep / name)} if with_unseen else row
+    if not rows:
+        sys.exit(f"{sweep}: no run of it is finished")
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    partial = file.with_suffix(".partial")
+    with open(partial, "w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows.values())
+    partial.replace(file)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+    words = [word for word in sys.argv[1:] if word != "--unseen"]
+    if len(words) != 2 or any(word.startswith("-") for word in words):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(words[0]), Path(words[1]), "--unseen" in sys.argv)

@@ -71,7 +71,10 @@ def grouped(rows, column):
 
 
 def read_rows(file, where):
-    with open(ROWS / f"{file}.csv", newline="", encoding="utf-8") as stream:
+    path = ROWS / f"{file}.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["status"] == "done"]
     for condition in filter(None, where.split(",")):
         column, wanted = condition.rsplit("=", 1)
@@ -110,10 +113,13 @@ def table(file, options):
     columns = {name.replace("_", " "): dict(pair.split(":") for pair in pairs.split(","))
                for name, pairs in options.items() if name.startswith("published")}
     published = columns.get("published", {})
-    groups = grouped(rows, options["by"])
+    groups, against, across = grouped(rows, options["by"]), options.get("against"), options.get("across")
+    if not groups or against and against not in groups:
+        return f"Not run yet: `{file}`."
+    if across and len(values := grouped(rows, across)) < 2:
+        return f"Not run yet: `{file}` but with {across} {', '.join(values)}."
     order = dict.fromkeys([name for known in columns.values() for name in known] + list(groups))
     groups = {name: groups[name] for name in order if name in groups}
-    against = options.get("against")
     if "time" in options["show"].split(","):
         once = statistics.mean(value(row, "seconds") for row in groups[against])
         for row in rows:
@@ -138,8 +144,7 @@ def filled(text):
         if not line.startswith("<!-- table: "):
             continue
         file, *words = line[len("<!-- table: "):-len(" -->")].split()
-        there = (ROWS / f"{file}.csv").exists()
-        out += ["", table(file, dict(word.split("=", 1) for word in words)) if there else f"Not run yet: `{file}`.", ""]
+        out += ["", table(file, dict(word.split("=", 1) for word in words)), ""]
         if "<!-- end -->" not in lines:  # passes over what stood there
             sys.exit(f"{PAGE}: no <!-- end --> after {line}")
         out.append("<!-- end -->")

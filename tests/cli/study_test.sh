@@ -30,6 +30,8 @@ old
 <!-- end -->
 <!-- table: known by=variant where=rate=1 show=seconds,time against=plain published_time=deep:1.17 -->
 <!-- end -->
+<!-- table: known by=variant where=variant=plain show=final_val_top1 across=rate -->
+<!-- end -->
 <!-- table: none by=variant show=seconds -->
 <!-- end -->
 after
@@ -41,6 +43,7 @@ expect_contains "$temp/page.md" "| deep | 3 | 2.0 ± 0.0 | 33.0 ± 12.5 | +3.0 (
 expect_contains "$temp/page.md" "| deep | 3 | 2.0 ± 0.0 | 2.00 ± 0.00 | 1.17 |"
 expect_contains "$temp/page.md" "| deep | 4 | 33.0 ± 12.5 | 99.0 | – |"
 expect_contains "$temp/page.md" "Not run yet: \`none\`."
+expect_contains "$temp/page.md" "Not run yet: \`known\` but with rate 1."
 expect_contains "$temp/page.md" "after"
 ! grep -q old "$temp/page.md" || fail "the old table is still there"
 
@@ -53,8 +56,7 @@ cat >tiny.json <<'JSON'
  "train": {"epochs": 1, "batch_size": 20}}
 JSON
 expect_exit 0 "$repo/scripts/sweep.sh" tiny.json --seeds 1,2 -o sweep
-expect_exit 0 "$repo/scripts/study_unseen.py" sweep
-cp "$output" rows.csv
+expect_exit 0 "$repo/scripts/study_rows.py" --unseen sweep rows.csv
 train=$(jq -r .samples sweep/seed1/study/train/eval.json)
 ((train == 40)) || fail "$train training pictures"
 python3 - <<'CHECK' || fail "the rows are not what was evaluated"
@@ -69,9 +71,15 @@ for row in rows:
     assert float(row["unseen_top1"]) == sum(one["correct"] == "1" for one in rest) / 50, row
 CHECK
 before=$(stat -c %Y.%i sweep/seed1/study/all/eval.json)
-expect_exit 0 "$repo/scripts/study_unseen.py" sweep
-cmp -s "$output" rows.csv || fail "other rows the second time"
+cp rows.csv once.csv
+expect_exit 0 "$repo/scripts/study_rows.py" --unseen sweep rows.csv
+cmp -s rows.csv once.csv || fail "other rows the second time"
 [[ $(stat -c %Y.%i sweep/seed1/study/all/eval.json) == "$before" ]] || fail "evaluated again"
+
+# Rows of runs that are elsewhere stay where they are, and those of runs that are here are brought up to date.
+sed -n '1p; 2{s/seed1/seed7/p}; 3{s/,2,done,/,2,done,9/p}' once.csv >rows.csv
+expect_exit 0 "$repo/scripts/study_rows.py" --unseen sweep rows.csv
+{ sed -n '1p; 2{s/seed1/seed7/p}; 3p' once.csv && sed -n 2p once.csv; } | cmp -s - rows.csv || fail "other rows: $(<rows.csv)"
 
 # The list of sweeps needs nothing; a wrong word says how.
 expect_exit 0 "$repo/scripts/study.sh" --list
