@@ -9,14 +9,15 @@
 #   --tier full        the published lengths, 128 px too: for a card, or for days
 #   --jobs N           runs at once, each with one thread: by default the cores on a CPU; 1 and all threads on a card
 #   --fp32             float32 also on a CPU (default: bf16, as on a card)
-#   --seeds LIST       only these of 1,2,3: the others' rows stay, so that several machines can train a part each
+#   --seeds LIST       only these of 1,2,3: the others' rows stay, so that several machines can train a part each, with
+#                      otherwise the same options; charts show the runs that are here
 #
 # The runs lie in sweeps/study/, their rows and charts in docs/results/study/.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rows=docs/results/study
-usage() { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 wrong_usage() {
   echo "study: $*" >&2
   usage >&2

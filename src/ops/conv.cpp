@@ -17,7 +17,7 @@ bool fits_kernels(const at::Tensor& x, const at::Tensor& weight) {
 }
 
 /// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
-/// less than fills its register tiles. Without instructions for bfloat16 LibTorch's takes ten times as long.
+/// less than fills its register tiles. In bfloat16 without AVX-512 LibTorch's takes ten times as long.
 bool worth_our_own(const at::Tensor& x, const at::Tensor& weight) {
   if (weight.size(2) != weight.size(3)) {
     return false;
