@@ -3,7 +3,8 @@
 
     scripts/study_rows.py [--unseen] sweeps/study/check-imagenette docs/results/study/check-imagenette.csv
 
-Rows of runs that are not in the sweep stay: a sweep may be trained on several machines, some seeds on each.
+Rows of runs that are not in the sweep stay: a sweep may be trained on several machines, some seeds on each, but not in
+several precisions, unless these are what it compares.
 
 --unseen adds the accuracy on all pictures that no run trained on, for sweeps over a part of each class: evaluates the
 last weights of each run (EFFNETV2 names the program) on every picture of its data.root, less its own training pictures:
@@ -12,6 +13,7 @@ evaluated again.
 """
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -43,12 +45,25 @@ def read(file):
         return {row["name"]: row for row in csv.DictReader(stream) if row["status"] == "done"}
 
 
+def trained_in(run):
+    return json.loads((run / "env.json").read_text(encoding="utf-8"))["precision"]
+
+
 def main(sweep, file, with_unseen):
     rows = read(file) if file.exists() else {}
-    for name, row in read(sweep / "sweep.csv").items():
-        rows[name] = {**row, **unseen(sweep / name)} if with_unseen else row
+    finished = read(sweep / "sweep.csv")
+    compares_precisions = any("precision" in row for row in finished.values())
+    for name, row in finished.items():
+        rows[name] = {**row, "precision": trained_in(sweep / name)}
+    precisions = sorted({row["precision"] for row in rows.values()})
+    if len(precisions) > 1 and not compares_precisions:
+        sys.exit(f"{file}: the rows of one sweep must have one precision, not {' and '.join(precisions)}; "
+                 f"train {sweep} as the others were, or take their rows out")
     if not rows:
         sys.exit(f"{sweep}: no run of it is finished")
+    if with_unseen:
+        for name in finished:
+            rows[name].update(unseen(sweep / name))
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     partial = file.with_suffix(".partial")
     with open(partial, "w", newline="", encoding="utf-8") as stream:

@@ -81,6 +81,12 @@ sed -n '1p; 2{s/seed1/seed7/p}; 3{s/,2,done,/,2,done,9/p}' once.csv >rows.csv
 expect_exit 0 "$repo/scripts/study_rows.py" --unseen sweep rows.csv
 { sed -n '1p; 2{s/seed1/seed7/p}; 3p' once.csv && sed -n 2p once.csv; } | cmp -s - rows.csv || fail "other rows: $(<rows.csv)"
 
+# One sweep in two precisions would compare these too.
+sed '2s/,fp32,/,bf16,/; 2s/seed1/seed7/' once.csv >rows.csv
+expect_exit 1 "$repo/scripts/study_rows.py" --unseen sweep rows.csv
+expect_contains "$errors" "one precision, not bf16 and fp32"
+grep -q seed7 rows.csv || fail "rows were lost"
+
 # The list of sweeps needs nothing; a wrong word says how.
 expect_exit 0 "$repo/scripts/study.sh" --list
 expect_contains "$output" "check-imagenette"
