@@ -88,7 +88,7 @@ sweep() {
   scripts/study_tables.py
 }
 
-# The report's charts of the runs without a schedule, as were published.
+# The report's charts of the runs without a schedule, as were published; of the causes, those of the original network.
 pictures() {
   local run runs=()
   if ! command -v chromium >/dev/null; then
@@ -96,7 +96,7 @@ pictures() {
     return
   fi
   for run in "sweeps/study/$1"/*-seed*; do
-    [[ $run == *=plateau* ]] || runs+=("$run")
+    [[ $run == *=plateau* || $run == *depth_mult=0.1-* ]] || runs+=("$run")
   done
   scripts/report_png.sh --scale 2 -o "$rows/$1" "${runs[@]}" >/dev/null
 }

@@ -118,7 +118,7 @@ def table(file, options):
         return f"Not run yet: `{file}`."
     if across and len(values := grouped(rows, across)) < 2:
         return f"Not run yet: `{file}` but with {across} {', '.join(values)}."
-    order = dict.fromkeys([name for known in columns.values() for name in known] + list(groups))
+    order = dict.fromkeys([against, *(name for known in columns.values() for name in known), *groups])
     groups = {name: groups[name] for name in order if name in groups}
     if "time" in options["show"].split(","):
         once = statistics.mean(value(row, "seconds") for row in groups[against])
