@@ -32,6 +32,10 @@ done
 cd "$repo"
 code=0
 ctest --preset "$preset" --parallel "$(nproc)" "${ctest_options[@]}" || code=$?
-# ctest names the tests that were skipped, not why
-grep -h '^SKIPPED: ' "build/$preset/Testing/Temporary/LastTest.log" >&2 || true
+# ctest does not say what was skipped, and why
+awk '/^SKIPPED: /
+  reason_follows { reason = $0; reason_follows = 0 }
+  /: Skipped$/ { reason_follows = 1 }
+  /^\[  SKIPPED \] .* ms\)$/ { sub(/\..*/, "", $4); ++count[$4 ": " reason] }
+  END { for (what in count) print "SKIPPED: " count[what] " of " what }' "build/$preset/Testing/Temporary/LastTest.log" >&2 || true
 exit "$code"

@@ -57,16 +57,17 @@ begin=$SECONDS
 set_up=$((SECONDS - begin)) begin=$SECONDS
 ./scripts/build.sh --werror
 build=$((SECONDS - begin)) begin=$SECONDS
-./scripts/test.sh --werror --output-junit tests.xml
+./scripts/test.sh --werror
 tests=$((SECONDS - begin))
 version=$(build/release/effnetv2 --version | sed -n 's/^LibTorch //p')
 cuda=$(build/release/effnetv2 --version | sed -n '/none/d;s/^CUDA /CUDA /p')
 # shellcheck disable=SC1091
 system=$(. /etc/os-release && echo "$PRETTY_NAME")
-count() { sed -n "s/.*<testsuite[^>]* $1=\"\([0-9]*\)\".*/\1/p;s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" build/release/tests.xml | head -n 1; }
+log=build/release/Testing/Temporary/LastTest.log
+count() { grep -cE "$1" "$log" || true; }
 minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 echo "ROW $system | $version${cuda:+, $cuda} | $(g++ -dumpfullversion) | $(cmake --version | sed -n '1s/.* //p') |" \
-  "$(($(count tests) - $(count disabled) - $(count skipped))) | $(count skipped) |" \
+  "$(($(count '^\[       OK \]|^"cli\..* end time') - $(count '^SKIPPED: '))) | $(count '^SKIPPED: |^\[  SKIPPED \] .* ms\)$') |" \
   "$(minutes "$set_up") | $(minutes "$build") | $(minutes "$tests") |"
 INSIDE
 
