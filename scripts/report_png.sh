@@ -80,9 +80,13 @@ fi
 # shellcheck disable=SC2016  # JavaScript's own dollars
 with_script 'const lines = [...document.querySelectorAll("canvas")].map((canvas) => { const copy = document.createElement("canvas"); copy.width = canvas.width; copy.height = canvas.height; const context = copy.getContext("2d"); context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--paper"); context.fillRect(0, 0, copy.width, copy.height); context.drawImage(canvas, 0, 0); return "CHART " + canvas.getAttribute("aria-label") + "\\t" + copy.toDataURL("image/png").split(",")[1]; }); document.body.textContent = "\\n" + lines.join("\\n") + "\\n"'
 browse --window-size=1200,1000 --dump-dom "file://$temp/scripted.html" >"$temp/dom"
+grep '^CHART ' "$temp/dom" >"$temp/charts" || {
+  say "chromium drew no chart"
+  exit 6
+}
 mkdir -p "$out"
 while IFS=$'\t' read -r title bytes; do
   name=$(tr -cs 'A-Za-z0-9' '-' <<<"${title#CHART }" | tr '[:upper:]' '[:lower:]' | sed 's/^-*//; s/-*$//')
   base64 -d <<<"$bytes" >"$out/$name.png"
   echo "$out/$name.png"
-done < <(grep '^CHART ' "$temp/dom")
+done <"$temp/charts"
