@@ -6,10 +6,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 program=$1
-if ! python=$(command -v python3); then
-  echo "mlflow: NOTHING IS TESTED: there is no python3"
-  exit 77
-fi
+python=$(command -v python3) || skip "there is no python3"
 
 "$program" data synth "$temp/shapes" --images-per-class 6 > /dev/null 2>&1
 cat > "$temp/tiny.json" << 'JSON'

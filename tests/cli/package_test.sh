@@ -5,10 +5,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 build=$(cd "$(dirname "$1")" && pwd)
 
-skip() {
-  echo "package: SKIPPED, NO PACKAGE WAS BUILT: $*" >&2
-  exit 77
-}
 for tool in dpkg-shlibdeps file dpkg-deb; do
   command -v "$tool" >/dev/null || skip "there is no $tool (scripts/setup.sh --lint)"
 done

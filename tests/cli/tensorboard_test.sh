@@ -5,11 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 program=$1
-python=$repo/build/python/bin/python
-if ! "$python" -c 'import tensorboard, numpy' 2> /dev/null; then
-  echo "tensorboard: NOTHING IS TESTED: build/python has no tensorboard; scripts/setup.sh --python installs it"
-  exit 77
-fi
+need_python tensorboard numpy
 
 "$program" data synth "$temp/shapes" --images-per-class 12 > /dev/null 2>&1
 cat > "$temp/tiny.json" << 'JSON'
