@@ -7,13 +7,19 @@ if(NOT EXISTS ${program})
 endif()
 
 execute_process(COMMAND ${program} --gtest_list_tests OUTPUT_VARIABLE listed COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "\n[^ \n]+\\." suites "${listed}")
+string(REGEX MATCHALL "\n[^ \n]+\\." suites "\n${listed}")
+if(NOT suites)
+  message(FATAL_ERROR "${program} --gtest_list_tests names no test")
+endif()
+cmake_path(GET program FILENAME kind)
+string(REGEX REPLACE "^effnetv2_|_tests$" "" kind "${kind}")
 foreach(suite ${suites})
   string(REGEX REPLACE "^\n|\\.$" "" suite "${suite}")
-  add_test(${suite} ${program} --gtest_filter=${suite}.*)
+  set(test ${kind}.${suite})
+  add_test(${test} ${program} --gtest_filter=${suite}.*)
   # Threads that wait by spinning keep those of the test beside them off the cores: minutes instead of seconds.
-  set_tests_properties(${suite} PROPERTIES TIMEOUT 1200 ENVIRONMENT OMP_WAIT_POLICY=passive)
+  set_tests_properties(${test} PROPERTIES TIMEOUT 1200 ENVIRONMENT OMP_WAIT_POLICY=passive)
   if(suite MATCHES "Threads$")
-    set_tests_properties(${suite} PROPERTIES LABELS threads)  # which the preset tsan selects
+    set_tests_properties(${test} PROPERTIES LABELS threads)  # which the preset tsan selects
   endif()
 endforeach()

@@ -250,7 +250,7 @@ TEST(Decode, AnAnimationIsNoPicture) {
   EXPECT_THAT(refusal(bytes), HasSubstr("some.jpg: is an animation"));
 }
 
-TEST(Decode, WhatIsNoFileOrTooLargeIsADataErrorAtOnce) {
+TEST(DecodePeakMemory, WhatIsNoFileOrTooLargeIsADataErrorAtOnce) {
   const TempDir folder;
   ASSERT_EQ(::mkfifo((folder / "pipe.jpg").c_str(), 0600), 0);
   std::filesystem::resize_file(folder.write("sparse.jpg", "x"), std::uintmax_t{1} << 40);
@@ -291,7 +291,7 @@ TEST(Decode, AMissingFileOrAFolderIsADataErrorThatNamesIt) {
   }
 }
 
-TEST(Decode, AHeaderThatPromisesTooMuchIsRefusedCheaply) {
+TEST(DecodePeakMemory, AHeaderThatPromisesTooMuchIsRefusedCheaply) {
   const std::string png = std::string("\x89PNG\r\n\x1A\n", 8) +
                           chunk("IHDR", big(30000) + big(30000) + std::string("\x08\x02\0\0\0", 5)) +
                           chunk("IDAT", "x") + chunk("IEND", "");
