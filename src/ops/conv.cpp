@@ -16,8 +16,9 @@ bool fits_kernels(const at::Tensor& x, const at::Tensor& weight) {
          weight.scalar_type() == at::kFloat && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0;
 }
 
-/// Whether dense_conv2d() is the faster one (docs/performance.md): not for the three channels of a picture, and not for
-/// less than fills its register tiles. In bfloat16 without AVX-512 LibTorch's takes ten times as long.
+/// Whether dense_conv2d() is the faster one (docs/performance.md). In float32 not for the three channels of a picture,
+/// and not for less than fills its register tiles. In bfloat16 without AVX512_BF16 always: LibTorch's takes ten times
+/// as long and more (measured with AVX2 and with less; AVX-512 without AVX512_BF16 is not).
 bool worth_our_own(const at::Tensor& x, const at::Tensor& weight) {
   if (weight.size(2) != weight.size(3)) {
     return false;

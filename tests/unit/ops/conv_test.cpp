@@ -1,8 +1,14 @@
 #include "effnetv2/ops/conv.h"
 
+#include <string>
+#include <vector>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+
+#include "effnetv2/core/cpu_features.h"
 
 #include "support/convolution.h"
 
@@ -65,6 +71,24 @@ TEST(Conv2dOfOtherTypes, IsATens) {
     const at::Tensor actual = call(x.to(type), weight.to(type), {}, c);
     EXPECT_EQ(actual.scalar_type(), type);
     EXPECT_TRUE(at::equal(actual, test::twin(x.to(type), weight.to(type), {}, c)));
+  }
+}
+
+/// LibTorch's bfloat16 convolutions take many times as long there (docs/performance.md).
+TEST(Conv2dOfBfloat16Maps, TakesOurKernelsWhereNothingMultipliesBfloat16) {
+  for (const ConvCase& c : {ConvCase{2, 3, 9, 9, 24, 3, 2, 1, 1}, ConvCase{2, 24, 7, 7, 24, 3, 1, 1, 1}}) {
+    const at::Tensor x = test::random_input(c).to(at::kBFloat16).requires_grad_();
+    const at::Tensor weight = test::random_weight(c).requires_grad_();
+    for (const CpuLevel level : supported_cpu_levels()) {
+      if (level == CpuLevel::avx512_bf16) {
+        continue;
+      }
+      SCOPED_TRACE(to_string(level));
+      const CpuLevelGuard guard(level);
+      const at::Tensor y = call(x, weight, {}, c);
+      EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+      EXPECT_NE(y.grad_fn()->name().find("Dense"), std::string::npos) << y.grad_fn()->name();
+    }
   }
 }
 
