@@ -56,13 +56,14 @@ std::vector<EvaluationRecord> read_evaluations(const fs::path& folder) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     try {
-      auto document = read_json<nlohmann::ordered_json>(entry.path() / "eval.json");
+      const EvaluationPaths files(entry.path());
+      auto document = read_json<nlohmann::ordered_json>(files.document());
       if (is_evaluation(document)) {
         EvaluationRecord record{entry.path().filename().string(), std::move(document), {}, {}};
         if (record.document["per_class"].size() <= kMostConfusionClasses) {
-          record.confusion = parse_csv(read_file(entry.path() / "confusion.csv"));
+          record.confusion = parse_csv(read_file(files.confusion()));
         }
-        record.predictions = parse_csv(read_file(entry.path() / "predictions.csv"));
+        record.predictions = parse_csv(read_file(files.predictions()));
         records.push_back(std::move(record));
       }
     } catch (const Error&) {

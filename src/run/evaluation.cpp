@@ -162,7 +162,7 @@ void check_same_training_images(const EvaluationRequest& request, const Pictures
 
 /// The pictures' folder that the evaluation in `folder` names, printable; null if there is none that can be read.
 std::optional<std::string> measured_in(const std::filesystem::path& folder) {
-  const auto file = folder / "eval.json";
+  const auto file = EvaluationPaths(folder).document();
   if (!std::filesystem::is_regular_file(file)) {
     return std::nullopt;
   }

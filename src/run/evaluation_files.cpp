@@ -64,16 +64,16 @@ std::string confusion_csv(const Listing& listing, const FileList& files, const s
 
 }  // namespace
 
-EvaluationFiles::EvaluationFiles(const std::filesystem::path& folder) : folder_(folder) {
-  make_directories(folder_);
+EvaluationFiles::EvaluationFiles(const std::filesystem::path& folder) : paths_(folder) {
+  make_directories(folder);
 }
 
 void EvaluationFiles::write(const nlohmann::ordered_json& document, const Listing& listing, const FileList& files,
                             const std::vector<Prediction>& predictions) const {
   const std::string text = document.dump(2) + "\n";
-  write_file(folder_ / "predictions.csv", predictions_csv(listing, files, predictions));
-  write_file(folder_ / "confusion.csv", confusion_csv(listing, files, predictions));
-  write_file(folder_ / "eval.json", text);
+  write_file(paths_.predictions(), predictions_csv(listing, files, predictions));
+  write_file(paths_.confusion(), confusion_csv(listing, files, predictions));
+  write_file(paths_.document(), text);
 }
 
 }  // namespace effnetv2

@@ -23,7 +23,6 @@ std::vector<std::filesystem::path> files_of(const RunPaths& run) {
           run.metrics_csv(), run.events(), run.log(),  run.config()};
 }
 
-constexpr auto kEvaluationFiles = {"eval.json", "confusion.csv", "predictions.csv"};
 constexpr auto kOwnEvaluations = {"val", "test"};
 
 /// At most so many bytes; "" if it cannot be read.
@@ -71,8 +70,8 @@ bool is_in_the_way(const RunPaths& run, const std::filesystem::path& file) {
 /// Our files of one evaluation, and the folder if nothing else is in it.
 void remove_evaluation(const std::filesystem::path& folder) {
   std::error_code kept;
-  for (const char* name : kEvaluationFiles) {
-    std::filesystem::remove(folder / name, kept);
+  for (const auto& file : EvaluationPaths(folder).all()) {
+    std::filesystem::remove(file, kept);
   }
   std::filesystem::remove(folder, kept);
 }
@@ -111,8 +110,8 @@ void RunDirectory::check_free(const std::filesystem::path& path) {
   auto files = files_of(run);
   files.insert(files.begin(), {run.environment(), run.lock()});
   for (const char* split : kOwnEvaluations) {
-    for (const char* name : kEvaluationFiles) {
-      files.push_back(run.evaluations() / split / name);
+    for (const auto& file : EvaluationPaths(run.evaluations() / split).all()) {
+      files.push_back(file);
     }
   }
   for (const auto& file : files) {

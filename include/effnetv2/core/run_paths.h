@@ -1,9 +1,25 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <utility>
 
 namespace effnetv2 {
+
+/// Where an evaluation keeps what. Only names, as of RunPaths.
+class EvaluationPaths {
+ public:
+  explicit EvaluationPaths(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+  std::filesystem::path document() const { return folder_ / "eval.json"; }
+  std::filesystem::path confusion() const { return folder_ / "confusion.csv"; }
+  std::filesystem::path predictions() const { return folder_ / "predictions.csv"; }
+  std::array<std::filesystem::path, 3> all() const { return {document(), confusion(), predictions()}; }
+
+ private:
+  std::filesystem::path folder_;
+};
 
 /// Where a run keeps what. Only names: nothing is read, made or locked.
 class RunPaths {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "effnetv2/core/run_paths.h"
 #include "effnetv2/data/listing.h"
 #include "effnetv2/train/evaluate.h"
 
@@ -19,7 +20,7 @@ class EvaluationFiles {
   /// Makes the folder, so that a place that cannot be written to is known before the work. Throws EnvironmentError.
   explicit EvaluationFiles(const std::filesystem::path& folder);
 
-  const std::filesystem::path& folder() const noexcept { return folder_; }
+  const std::filesystem::path& folder() const noexcept { return paths_.folder(); }
 
   /// files[prediction.index] is the picture; labels are places in listing.classes, or beyond them for outputs that no
   /// class has.
@@ -27,7 +28,7 @@ class EvaluationFiles {
              const std::vector<Prediction>& predictions) const;
 
  private:
-  std::filesystem::path folder_;
+  EvaluationPaths paths_;
 };
 
 }  // namespace effnetv2
