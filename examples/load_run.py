@@ -34,7 +34,11 @@ with safe_open(run / "checkpoints" / "best.safetensors", "pt") as file:
     names = json.loads(file.metadata()["classes"])
     weights = {name: file.get_tensor(name) for name in file.keys()}
 network = getattr(torchvision.models, model["arch"])(num_classes=model["num_classes"])
-network.load_state_dict(weights)  # of .pth, which `effnetv2 convert` writes: torch.load("best.pth", weights_only=True)
+try:
+    network.load_state_dict(weights)  # of .pth, which `effnetv2 convert` writes: torch.load("best.pth", weights_only=True)
+except RuntimeError:
+    sys.exit(f"{run}: its network is none that torchvision publishes: multipliers or stages differ, as "
+             f"effnetv2 summary {run}/config.json shows")
 network.eval()
 
 row = pandas.read_csv(run / "eval" / "val" / "predictions.csv", keep_default_na=False).iloc[0]

@@ -171,6 +171,10 @@ def to_markdown(report):
     )
     machine = report["machine"]
     return (
+        "# Speed on a CPU beside torchvision\n\n```sh\nscripts/bench_peers.py --data DIR --out OUT    # --python: another "
+        "PyTorch than Debian's\n```\n\nOurs in its faster precision beside torchvision's network in its fastest form, layout "
+        "and precision; then both in float32 and, of the data, both decoding\nexactly. Data: decoding and resizing the "
+        "JPEGs in DIR, beside ImageFolder and DataLoader with as many workers. Memory: ours / theirs.\n\n"
         f"{table}\n\n{report['threads']} threads; medians over {report['rounds']} rounds in turns of {report['steps']} "
         f"steps, least and most in brackets.\n"
         f"{machine['processor']}, {machine['cores']} cores ({', '.join(machine['instructions'])}); "

@@ -12,6 +12,10 @@ werror=
 targets=()
 while (($# > 0)); do
   case $1 in
+    -h | --help)
+      sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
     --preset)
       preset=${2:?--preset needs a name}
       shift

@@ -15,7 +15,7 @@ A difference is that of pairs of runs which share the seed and whatever else was
 by Student's t, bold where that leaves out 0; of the last column in `show`, if an accuracy, from the line `against`,
 or of the two values of `across=COLUMN:ONE,OTHER`. The column `time` is in units of the line `against`.
 `published=original:27,dropout-0.6:36` adds a column and its differences, and each `published_SOMETHING=` a column of that
-name. A table whose sweep is not run yet says so.
+name. A table whose sweep is not run yet says so, or is empty where it has `optional=yes`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ROWS = REPO / "docs/results/study"
 T95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448,
        2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
        2.0452, 2.0423)
-OPTIONS = {"by", "show", "against", "where", "across"}
+OPTIONS = {"by", "show", "against", "where", "across", "optional"}
 NAMES = {"best_val_top1": "best held-out", "final_val_top1": "held-out at the end", "unseen_top1": "all unseen pictures",
          "final_train_top1": "training at the end", "final_train_eval_top1": "training at the end, eval mode",
          "best_epoch": "best epoch", "seconds": "minutes a run", "time": "time"}
@@ -148,7 +148,7 @@ def check(options, rows):
 def table(file, options):
     path = ROWS / f"{file}.csv"
     if not path.exists():
-        return f"Not run yet: `{file}`."
+        return "" if options.get("optional") == "yes" else f"Not run yet: `{file}`."
     rows = read_rows(path, options.get("where", ""))
     check(options, rows)
     columns = {name.replace("_", " "): dict(pair.split(":") for pair in pairs.split(","))
@@ -188,7 +188,7 @@ def filled(text):
                 made = table(file, dict(word.split("=", 1) for word in words))
             except (Mistake, KeyError, ValueError) as error:
                 sys.exit(f"{PAGE}:{number}: the table of {file}: {error}")
-            out += [line, "", made, ""]
+            out += [line, "", made, ""] if made else [line]
             end = number
         elif line == "<!-- end -->":
             end = None

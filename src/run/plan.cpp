@@ -43,7 +43,11 @@ std::string images_table(const Listing& listing) {
   }
   std::snprintf(line, sizeof line, "%-32s %9zu %11zu %9zu\n", "all", listing.train.size(), listing.val.size(),
                 listing.test.size());
-  return text + line;
+  text += line;
+  if (listing.greyscale_left_out > 0) {
+    text += with_commas(listing.greyscale_left_out) + " grey pictures are left out (data.skip_greyscale)\n";
+  }
+  return text;
 }
 
 /// Parameters that do not learn in the first epoch.

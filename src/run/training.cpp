@@ -61,11 +61,16 @@ ExperimentConfig with_stored_choices(ExperimentConfig asked, const ExperimentCon
 /// A run's folders below data.root would be classes of the data the next time they are listed. Names that begin with a
 /// dot are passed over there.
 void check_outside_data(const std::filesystem::path& run, const DataConfig& data) {
+  if (!data.root) {
+    return;  // the listing says so
+  }
   std::error_code unknown;
-  const auto root = std::filesystem::weakly_canonical(std::filesystem::absolute(data.root.value_or("")), unknown);
-  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(run), unknown);
-  const auto below = place.lexically_relative(root);
-  if (!data.root || below.empty() || *below.begin() == ".." ||
+  const auto canonical = [&](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, unknown), unknown);
+  };
+  const auto root = canonical(*data.root);
+  const auto below = canonical(run).lexically_relative(root);
+  if (below.empty() || *below.begin() == ".." ||
       std::ranges::any_of(below, [](const auto& name) { return name != "." && name.native().starts_with('.'); })) {
     return;
   }
@@ -360,7 +365,10 @@ class TrainingRun {
                "\" on " + config_.device + ", " + std::to_string(*config_.threads) + " threads, " +
                std::string(name_of(config_.precision)) + "; " + std::to_string(listing_.classes.size()) + " classes, " +
                count(listing_.train.size()) + " training, " + count(listing_.val.size()) + " validation, " +
-               count(listing_.test.size()) + " test images");
+               count(listing_.test.size()) + " test images" +
+               (listing_.greyscale_left_out > 0
+                    ? "; " + with_commas(listing_.greyscale_left_out) + " grey ones are left out (data.skip_greyscale)"
+                    : ""));
     if (!initial_weights_.empty()) {
       log_->info(initial_weights_);
     }

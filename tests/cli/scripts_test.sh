@@ -172,6 +172,8 @@ NINJA_SAYS="a.cpp:3:1: error: expected ;" CMAKE_CODE=1 expect_exit 1 with_stand_
 expect_contains "$errors" "a.cpp:3:1: error: expected ;"
 expect_contains "$errors" "$copy/build/logs/build-release.log"
 expect_exit 2 with_stand_ins "$build" --prest asan
+expect_exit 0 "$build" --help
+expect_contains "$output" "--preset NAME"
 
 # ---- run.sh
 run=$copy/scripts/run.sh

@@ -40,6 +40,8 @@ old
 <!-- end -->
 <!-- table: none by=variant show=seconds -->
 <!-- end -->
+<!-- table: never optional=yes by=variant show=seconds -->
+<!-- end -->
 after
 PAGE
 expect_contains "$temp/page.md" "| plain | 3 | 1.0 ± 0.0 | 30.0 ± 10.0 |  | 27 |  |"
@@ -48,6 +50,7 @@ expect_contains "$temp/page.md" "| deep | 3 | 2.0 ± 0.0 | 2.00 ± 0.00 | 1.17 |
 expect_contains "$temp/page.md" "| deep | 3 + 1 | 33.0 ± 12.5 | 99.0 | – |"
 expect_contains "$temp/page.md" "Not run yet: \`none\`."
 expect_contains "$temp/page.md" "| plain | 0 + 3 | – | 30.0 ± 10.0 | – |"
+expect_lacks "$temp/page.md" "\`never\`"
 expect_contains "$temp/page.md" "after"
 ! grep -q old "$temp/page.md" || fail "the old table is still there"
 

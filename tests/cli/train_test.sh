@@ -72,6 +72,20 @@ expect_exit 2 "$program" resume "$work/mine"
 diff -r "$work/mine" "$work/as_it_was" >&2 || fail "files of others were changed"
 expect_exit 3 "$program" train "$tiny" --set data.root="$work/nothing" --run-dir "$work/refused"
 expect_no_file "$work/refused"
+for ask in "" --dry-run; do
+  # shellcheck disable=SC2086
+  expect_exit 2 env -u IMAGENETTE "$program" train "$repo/configs/imagenette-32.json" --run-dir "$work/refused" $ask
+  expect_contains "$errors" "--set data.root=DIR"
+done
+
+# what data.skip_greyscale leaves out is told
+cp -r "$work/shapes" "$work/grey"
+jq -r '.[] | select(.name == "grey").file' "$repo/tests/golden/image_jpeg.json" | base64 -d >"$work/grey/circle/grey.jpg"
+expect_exit 0 "$program" train "$tiny" --set data.root="$work/grey" data.skip_greyscale=true --dry-run
+expect_contains "$output" "1 grey pictures are left out (data.skip_greyscale)"
+expect_exit 0 "$program" train "$tiny" --set data.root="$work/grey" data.skip_greyscale=true train.epochs=1 --run-dir "$work/g"
+expect_contains "$errors" "1 grey ones are left out (data.skip_greyscale)"
+expect_lacks "$work/a/log.txt" "grey"
 
 # nor does a run begin in its own data, of which its folders would be classes the next time
 cp -r "$work/shapes" "$work/data"
