@@ -5,7 +5,7 @@
 #
 #   IMAGENETTE, BIRDS  folders with a folder for each class
 #   SWEEP              only these (--list: what there are, in the order in which they are trained)
-#   --tier cpu         fewer epochs and small pictures, hours on two cores (default)
+#   --tier cpu         fewer epochs and small pictures, about a day on two cores (default)
 #   --tier full        the published lengths, 128 px too: for a card, or for days
 #   --jobs N           runs at once: by default the cores on a CPU, 1 on a card; one thread each, all where N is 1
 #   --fp32             float32 also on a CPU (default: bf16, as on a card)
