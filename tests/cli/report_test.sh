@@ -101,11 +101,27 @@ expect_file page.png
 sed 's#</body>#<script>document.querySelectorAll("table")[1].querySelectorAll("th button")[0].click();</script></body>#' many.html >clicked.html
 dom clicked.html
 expect_contains "$output" 'aria-sort="ascending"'
-# charts name a group by what tells it from the others
-cp -r sweep/dropout=0.1-seed2 rate=1_type=none-seed1
-cp -r sweep/dropout=0.5-seed2 rate=2_type=none-seed1
-"$program" report rate=*-seed1 -o tails.html >/dev/null
-sed 's#</body>#<script>document.title = Chart.getChart(document.querySelector("canvas")).data.labels.join(" and ")</script></body>#' tails.html >named.html
-dom named.html
-expect_contains "$output" "<title>rate=1 and rate=2</title>"
+# drawn PAGE EXPRESSION: what the script makes of the page that has drawn itself
+drawn() {
+  sed "s#</body>#<script>document.title = $2</script></body>#" "$1" >scripted.html
+  dom scripted.html
+  sed -n 's#.*<title>\([^<]*\)</title>.*#\1#p' "$output" | tail -n 1
+}
+# charts name a group by what tells it from the others, by whole settings
+labels='Chart.getChart(document.querySelector("canvas")).data.labels.join(" and ")'
+for ends in "rate=1_type=none rate=2_type=none: rate=1 and rate=2" \
+  "wide_depth_mult=1_type=none deep_width_mult=1_type=none: deep_width_mult=1 and wide_depth_mult=1"; do
+  read -r one other <<<"${ends%%:*}"
+  rm -rf named && mkdir named
+  cp -r sweep/dropout=0.1-seed2 "named/$one-seed1"
+  cp -r sweep/dropout=0.5-seed2 "named/$other-seed1"
+  "$program" report named/* -o named.html >/dev/null
+  expect_equal "$(drawn named.html "$labels")" "${ends#*: }"
+done
+# a group's mean stands before its runs, and is theirs
+courses='Chart.getChart(document.querySelectorAll("canvas")[3]).data.datasets'
+expect_equal "$(drawn many.html "$courses.map((set) => set.label).join()")" \
+  "dropout=0.1, mean of 2,dropout=0.1-seed1,dropout=0.1-seed2,dropout=0.5, mean of 2,dropout=0.5-seed1,dropout=0.5-seed2"
+expect_equal "$(drawn many.html "${courses}[3].data.map((one) => Math.round(1e4 * one.y)).join()")" \
+  "$(jq -rs 'group_by(.epoch) | map(map(.val_top1) | add / 2 * 1e4 | round) | join(",")' sweep/dropout=0.5-seed*/metrics.jsonl)"
 echo "report: ok"

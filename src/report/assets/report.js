@@ -72,12 +72,15 @@
     },
   };
 
-  // Without the settings at the end of a name that all names share; the tables have them.
+  // Without the settings at the end of a name that all names share; the tables have them. A key may have underscores itself.
   function distinct(names) {
     const parts = names.map((name) => name.split("_"));
-    const last = (list) => list[list.length - 1];
-    while (parts.length > 1 && parts.every((list) => list.length > 1 && last(list) === last(parts[0]))) parts.forEach((list) => list.pop());
-    return parts.map((list) => list.join("_"));
+    const fromEnd = (list, n) => list[list.length - 1 - n];
+    let cut = 0;
+    while (parts.length > 1 && parts.every((list) => list.length > cut + 1 && fromEnd(list, cut) === fromEnd(parts[0], cut))) cut++;
+    const whole = (list) => list.length === cut + 1 || fromEnd(list, cut).includes("=");
+    while (cut > 0 && !parts.every(whole)) cut--;
+    return parts.map((list) => list.slice(0, list.length - cut).join("_"));
   }
 
   // Runs of one group share a colour, one entry of the legend, and what a click on that does.
@@ -139,6 +142,19 @@
     return { label, data: points, borderColor: color(i), backgroundColor: color(i), borderWidth: 1.6, pointRadius: points.length < 10 ? 2.5 : 0,
       borderDash: dashes[Math.floor(i / palette.length) % dashes.length] };
   };
+  // The mean of a group over the epochs that all counted runs have, in front of the runs themselves, which are faint.
+  function groupCourses(runs, group, key, i) {
+    const own = (run) => ({ ...curve(run.name, run.metrics, key, i), group });
+    const done = runs.filter((run) => run.state === "done");
+    const counted = done.length ? done : runs;
+    if (runs.length === 1) return runs.map(own);
+    const values = new Map();
+    for (const row of counted.flatMap((run) => run.metrics)) if (isNumber(row[key])) values.set(row.epoch, [...(values.get(row.epoch) ?? []), row[key]]);
+    const shared = [...values].filter(([, list]) => list.length === counted.length);
+    const rows = shared.map(([epoch, list]) => ({ epoch, [key]: list.reduce((sum, value) => sum + value) / list.length }));
+    const mean = { ...curve(group + ", mean of " + counted.length, rows, key, i), group, borderWidth: 2.4 };
+    return [mean, ...runs.map((run) => ({ ...own(run), borderColor: color(i) + "55", borderWidth: 1, pointRadius: 0 }))];
+  }
   const lines = (title, value, datasets, scale, unit) => chart(title, { type: "line", value, data: { datasets }, scale, unit });
   const top = (values, deviations) => Math.max(0, ...values.map((value, i) => (value ?? 0) + ((deviations && deviations[i]) ?? 0))) * 1.03;
   const bars = (title, value, labels, values, deviations, scale, unit) => chart(title, {
@@ -246,7 +262,7 @@
   function compareRuns(runs, groups) {
     const seeds = groups.some((group) => group.counted > 1);
     page.append(make("h1", {}, runs.length + " runs compared"),
-      make("p", { class: "soft" }, seeds ? "Mean over the runs of a group; whiskers and ± are one sample standard deviation, where there are several." : "One run of each."));
+      make("p", { class: "soft" }, seeds ? "Mean over the runs of a group; whiskers and ± are one sample standard deviation, thin lines single runs, where there are several." : "One run of each."));
     const open = runs.filter((run) => run.state !== "done").map((run) => run.name);
     if (open.length) page.append(make("p", { class: "note" }, "Not finished: " + open.join(", ") + ". They count in no mean of a group that has finished runs; a group without any shows how far it is."));
     const labels = distinct(groups.map((group) => group.label));
@@ -279,11 +295,10 @@
       ["MACs", (g) => g.macs.mean, (g) => giga(g.macs.mean)],
       ["img/s", (g) => g.images_per_second.mean, (g) => spread(g.images_per_second, (v) => v.toFixed(0))],
     ], groups));
-    const place = runs.map((_, i) => groups.findIndex((group) => group.runs.includes(i)));
-    const grouped = (run, key, i) => ({ ...curve(run.name, run.metrics, key, place[i]), group: labels[place[i]] });
+    const courses = (key) => groups.flatMap((group, k) => groupCourses(group.runs.map((i) => runs[i]), labels[k], key, k));
     section("Courses", make("div", { class: "grid" },
-      lines(asTitle + " accuracy", "top-1", runs.map((run, i) => grouped(run, "val_top1", i)), { min: 0 }, "percent"),
-      lines("Training loss", "loss", runs.map((run, i) => grouped(run, "train_loss", i)))));
+      lines(asTitle + " accuracy", "top-1", courses("val_top1"), { min: 0 }, "percent"),
+      lines("Training loss", "loss", courses("train_loss"))));
     section("Runs", table([
       ["run", (r) => r.name, (r) => make("span", { title: r.name }, shortened(r.name, 40))], ["seed", (r) => r.seed, (r) => String(r.seed)], ["state", (r) => r.state, (r) => r.state],
       ["best " + set + " top-1", (r) => r.best_top1, (r) => percent(r.best_top1)], ["at epoch", (r) => r.best_epoch, (r) => count(r.best_epoch)],
