@@ -153,7 +153,7 @@
     const shared = [...values].filter(([, list]) => list.length === counted.length);
     const rows = shared.map(([epoch, list]) => ({ epoch, [key]: list.reduce((sum, value) => sum + value) / list.length }));
     const mean = { ...curve(group + ", mean of " + counted.length, rows, key, i), group, borderWidth: 2.4 };
-    return [mean, ...runs.map((run) => ({ ...own(run), borderColor: color(i) + "55", borderWidth: 1, pointRadius: 0 }))];
+    return [mean, ...runs.map((run) => ({ ...own(run), order: 1, borderColor: color(i) + "55", borderWidth: 1, pointRadius: 0 }))];
   }
   const lines = (title, value, datasets, scale, unit) => chart(title, { type: "line", value, data: { datasets }, scale, unit });
   const top = (values, deviations) => Math.max(0, ...values.map((value, i) => (value ?? 0) + ((deviations && deviations[i]) ?? 0))) * 1.03;
