@@ -9,7 +9,7 @@ target_compile_options(effnetv2_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # overlaps and overflows that GCC 12 sees in "literal" + std::string (its bug 105651), and 13 and newer in the growth of
   # LibTorch's std::vector<bool>
-  set(false_alarms -Wno-stringop-overflow $<IF:$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>,-Wno-restrict,-Wno-array-bounds>)
+  set(false_alarms -Wno-stringop-overflow -Wno-array-bounds $<$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>:-Wno-restrict>)
   target_compile_options(effnetv2_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${false_alarms}>")
 endif()
 if(EFFNETV2_SANITIZE)
@@ -33,6 +33,15 @@ function(effnetv2_sources out)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
+# Not for the commands, each of which has its own `Options`.
+function(effnetv2_in_batches target)
+  if(EFFNETV2_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # a source that another includes is taken for a header, which must not use an unnamed namespace's types
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 # The report's page carries its own charting library. Without one it has tables and no charts.
 find_file(EFFNETV2_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js DOC "Chart.js 3 or newer, minified")
 if(NOT EFFNETV2_CHART_JS)
@@ -49,6 +58,8 @@ add_custom_command(OUTPUT ${embedded}
 
 effnetv2_sources(base_sources core config data report)
 add_library(effnetv2_base STATIC ${base_sources} ${embedded})
+effnetv2_in_batches(effnetv2_base)
+set_source_files_properties(${embedded} src/core/version.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 add_dependencies(effnetv2_base effnetv2_revision)
 target_link_libraries(effnetv2_base
   PUBLIC $<BUILD_INTERFACE:effnetv2_options> nlohmann_json::nlohmann_json Threads::Threads
@@ -57,6 +68,7 @@ target_link_libraries(effnetv2_base
 effnetv2_sources(nn_sources ops model weights train run)
 add_library(effnetv2_nn STATIC ${nn_sources})
 target_link_libraries(effnetv2_nn PUBLIC effnetv2_base effnetv2::torch)
+effnetv2_in_batches(effnetv2_nn)
 # not torch/torch.h, which takes longer to load than most files take to compile
 set(effnetv2_precompiled <ATen/ATen.h> <nlohmann/json.hpp> <torch/nn/module.h> <torch/csrc/autograd/custom_function.h>)
 if(EFFNETV2_PCH)

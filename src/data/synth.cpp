@@ -4,11 +4,10 @@
 #include <optional>
 #include <string_view>
 
-#include <opencv2/imgcodecs.hpp>
-
 #include "effnetv2/core/error.h"
 #include "effnetv2/core/file.h"
 #include "effnetv2/core/stop.h"
+#include "effnetv2/data/png.h"
 
 namespace effnetv2 {
 namespace {
@@ -27,16 +26,6 @@ void check_range(const char* name, std::int64_t value, std::int64_t low, std::in
 std::string describe(const SynthOptions& options) {
   return "drawing 1, images per class " + std::to_string(options.images_per_class) + ", size " +
          std::to_string(options.size) + ", seed " + std::to_string(options.seed) + "\n";
-}
-
-std::string encode_png(Image image) {
-  const auto side = static_cast<int>(image.width);
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    std::swap(image.pixels[i], image.pixels[i + 2]);
-  }
-  std::vector<std::uint8_t> png;
-  cv::imencode(".png", cv::Mat(side, side, CV_8UC3, image.pixels.data()), png);
-  return std::string(png.begin(), png.end());
 }
 
 std::filesystem::path file_of(const std::filesystem::path& directory, std::size_t label, std::int64_t index) {

@@ -26,7 +26,7 @@ bool is_half(const at::Tensor& x) {
   return x.scalar_type() == at::kBFloat16;
 }
 
-const DenseKernels& kernels(const at::Tensor& x, CpuLevel level) {
+const DenseKernels& dense_kernels(const at::Tensor& x, CpuLevel level) {
   return dense_kernels_at(level)[is_half(x) ? 1 : 0];
 }
 
@@ -294,7 +294,7 @@ at::Tensor dense_forward(const at::Tensor& x, const at::Tensor& weight, const at
                          std::int64_t padding, CpuLevel level, PackedFilter* packed) {
   EFFNETV2_RECORD("conv_forward", x, weight);
   const at::Tensor source = factor(channels_last(x), weight, level);
-  const DenseKernels& kernel = kernels(source, level);
+  const DenseKernels& kernel = dense_kernels(source, level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor offset = bias.defined() ? bias.to(at::kFloat).contiguous() : bias;
   at::Tensor y = at::empty({x.size(0), s.outputs, output_size(x.size(2), s.kernel, stride, padding),
@@ -322,7 +322,7 @@ at::Tensor dense_grad_input(const at::Tensor& grad, const at::Tensor& x, const a
                             std::int64_t padding, CpuLevel level) {
   EFFNETV2_RECORD("conv_grad_input", grad, x, weight);
   const at::Tensor source = factor(channels_last(grad), weight, level);
-  const DenseKernels& kernel = kernels(source, level);
+  const DenseKernels& kernel = dense_kernels(source, level);
   const Shape s(x, weight, stride, padding);
   const at::Tensor filter = channels_last(rounded(weight, x, source).to(at::kFloat));
   at::Tensor result = at::empty(x.sizes(), source.options(), at::MemoryFormat::ChannelsLast);

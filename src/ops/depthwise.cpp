@@ -35,7 +35,7 @@ Interior interior(const std::vector<Taps>& columns, std::int64_t kernel, std::in
   return {begin - columns.begin(), end - columns.begin(), stride};
 }
 
-const DepthwiseKernels& kernels(const at::Tensor& x, CpuLevel level) {
+const DepthwiseKernels& depthwise_kernels(const at::Tensor& x, CpuLevel level) {
   return depthwise_kernels_at(level)[x.scalar_type() == at::kBFloat16 ? 1 : 0];
 }
 
@@ -112,7 +112,7 @@ at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& weight, std:
   at::Tensor y = at::empty({x.size(0), x.size(1), height, width}, x.options(), at::MemoryFormat::ChannelsLast);
   gather({x.size(1), kernel, x.size(2), x.size(3), height, width, rows.data(), columns.data(),
           interior(columns, kernel, stride), 1, source.data_ptr(), filter.data_ptr<float>(), y.data_ptr()},
-         x.size(0), kernels(x, level));
+         x.size(0), depthwise_kernels(x, level));
   return y;
 }
 
@@ -128,7 +128,7 @@ at::Tensor depthwise_grad_input(const at::Tensor& grad, const at::Tensor& x, con
   gather({x.size(1), kernel, grad.size(2), grad.size(3), x.size(2), x.size(3), rows.data(), columns.data(),
           interior(columns, kernel, stride == 1 ? 1 : 0), -stride, source.data_ptr(), filter.data_ptr<float>(),
           result.data_ptr()},
-         x.size(0), kernels(x, level));
+         x.size(0), depthwise_kernels(x, level));
   return result;
 }
 
@@ -137,7 +137,7 @@ at::Tensor depthwise_grad_weight(const at::Tensor& grad, const at::Tensor& x, co
   EFFNETV2_RECORD("conv_depthwise_grad_weight", grad, x, weight);
   constexpr std::int64_t kChannels = 64;  // per task: a few sums per tap stay in the first cache
   constexpr std::int64_t kTasks = 32;
-  const DepthwiseKernels& kernel_set = kernels(x, level);
+  const DepthwiseKernels& kernel_set = depthwise_kernels(x, level);
   const std::int64_t images = x.size(0);
   const std::int64_t channels = x.size(1);
   const std::int64_t kernel = weight.size(2);

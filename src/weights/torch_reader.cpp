@@ -25,7 +25,7 @@ namespace {
 using Kind = PickleValue::Kind;
 
 constexpr std::uint64_t kMaxPickle = 64 << 20;
-constexpr std::size_t kMaxRank = 64;
+constexpr std::size_t kMaxTorchRank = 64;
 constexpr std::size_t kMaxNesting = 40;  // dicts looked into
 /// Several names may share one storage, but not so that a small file makes a large network.
 constexpr std::uint64_t kMaxShared = 16;
@@ -104,7 +104,7 @@ class Builder {
     const std::int64_t offset = item(arguments, 1, Kind::integer, name).integer;
     const auto sizes = whole_numbers(item(arguments, 2, Kind::tuple, name), name);
     const auto strides = whole_numbers(item(arguments, 3, Kind::tuple, name), name);
-    if (sizes.size() != strides.size() || sizes.size() > kMaxRank) {
+    if (sizes.size() != strides.size() || sizes.size() > kMaxTorchRank) {
       throw Defect{"the tensor " + in_quotes(name) + " has " + std::to_string(sizes.size()) + " sizes and " +
                    std::to_string(strides.size()) + " strides"};
     }

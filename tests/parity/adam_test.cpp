@@ -12,14 +12,14 @@
 namespace effnetv2 {
 namespace {
 
-struct Case {
+struct AdamCase {
   std::string name;
   std::string golden;
   test::Form form;
   double tolerance;
 };
 
-class AdamRun : public testing::TestWithParam<Case> {};
+class AdamRun : public testing::TestWithParam<AdamCase> {};
 
 // Adam's first updates are the gradient's signs, so rounding in float32 grows at the pace of the learning rate: at 1e-4
 // torchvision's own float32 losses leave its float64 ones by 2e-3 within five steps. Hence the slower run for float32.
@@ -48,9 +48,9 @@ TEST_P(AdamRun, FirstLossesEqualTorchvisions) {
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, AdamRun,
-    testing::Values(Case{"float64", "model_s_adam", {at::kDouble, at::MemoryFormat::Contiguous}, 1e-6},
-                    Case{"float32", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::Contiguous}, 1e-3},
-                    Case{"channels_last", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::ChannelsLast}, 1e-3}),
+    testing::Values(AdamCase{"float64", "model_s_adam", {at::kDouble, at::MemoryFormat::Contiguous}, 1e-6},
+                    AdamCase{"float32", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::Contiguous}, 1e-3},
+                    AdamCase{"channels_last", "model_s_adam_slow", {at::kFloat, at::MemoryFormat::ChannelsLast}, 1e-3}),
     [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -32,14 +32,14 @@ struct Tolerance {
 // to some ten times its tensor's root mean square.
 constexpr Tolerance kDouble{1e-7, 1e-8, 1e-8, 1e-7, 1e-4};
 
-struct Case {
+struct AnswersCase {
   std::string golden;
   std::string name;
   Form form;
   Tolerance tolerance;
 };
 
-std::ostream& operator<<(std::ostream& out, const Case& c) {
+std::ostream& operator<<(std::ostream& out, const AnswersCase& c) {
   return out << c.golden << " " << c.name;
 }
 
@@ -99,7 +99,7 @@ void expect_within(const char* what, double difference, double tolerance) {
   EXPECT_LE(difference, tolerance) << what;
 }
 
-class Answers : public testing::TestWithParam<Case> {};
+class Answers : public testing::TestWithParam<AnswersCase> {};
 
 TEST_P(Answers, EqualTorchvisions) {
   const Form& form = GetParam().form;
@@ -150,12 +150,12 @@ TEST_P(Answers, EqualTorchvisions) {
                 tolerance.gradients);
 }
 
-std::string case_name(const testing::TestParamInfo<Case>& info) {
+std::string case_name(const testing::TestParamInfo<AnswersCase>& info) {
   return info.param.golden + "_" + info.param.name;
 }
 
-std::vector<Case> in_all_forms(const std::vector<std::string>& goldens, const Tolerance& single) {
-  std::vector<Case> cases;
+std::vector<AnswersCase> in_all_forms(const std::vector<std::string>& goldens, const Tolerance& single) {
+  std::vector<AnswersCase> cases;
   for (const auto& golden : goldens) {
     cases.push_back({golden, "float64", {at::kDouble, kContiguous}, kDouble});
     cases.push_back({golden, "float32", {at::kFloat, kContiguous}, single});

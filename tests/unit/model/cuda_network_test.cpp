@@ -32,7 +32,7 @@ class NoTf32 {
   bool blas_, dnn_;
 };
 
-Architecture small() {
+Architecture small_network() {
   ModelConfig config;
   config.stages = {{BlockKind::fused_mbconv, 1, 3, 1, 16, 2},
                    {BlockKind::fused_mbconv, 4, 3, 2, 24, 2},
@@ -44,7 +44,7 @@ Architecture small() {
 
 /// Logits and the gradients of all parameters after one training step's forward and backward pass.
 std::vector<at::Tensor> training_pass(at::Device device, at::ScalarType dtype, bool bf16) {
-  const auto network = test::formula_network(small(), {dtype, at::MemoryFormat::ChannelsLast});
+  const auto network = test::formula_network(small_network(), {dtype, at::MemoryFormat::ChannelsLast});
   network->to(device);
   const at::Tensor x =
       test::formula_pictures("x", 6, 32, 32).to(device, dtype).contiguous(at::MemoryFormat::ChannelsLast);

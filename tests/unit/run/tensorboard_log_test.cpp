@@ -25,7 +25,7 @@ using nlohmann::ordered_json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-ordered_json row_of(std::int64_t epoch) {
+ordered_json json_row(std::int64_t epoch) {
   EpochRow row;
   row.epoch = epoch;
   row.step = epoch * 7;
@@ -63,7 +63,7 @@ std::map<std::int64_t, std::map<std::string, float>> scalars_of_metrics(const st
 
 TEST(ScalarTag, PutsEveryColumnOfARowUnderItsOwnTag) {
   std::set<std::string> tags;
-  const auto row = row_of(1);
+  const auto row = json_row(1);
   for (const auto& [column, value] : row.items()) {
     EXPECT_NE(scalar_tag(column), column) << "a new column wants a tag in a group";
     EXPECT_TRUE(tags.insert(scalar_tag(column)).second) << column;
@@ -82,7 +82,7 @@ TEST(TensorboardLog, HoldsARowWithoutItsNulls) {
   const test::TempDir dir;
   TensorboardLog log(dir / "e", {});
   EXPECT_TRUE(log.is_new());
-  log.add_epoch(row_of(3));
+  log.add_epoch(json_row(3));
   const std::map<std::string, float> expected{{"progress/step", 21.0f},
                                               {"learning_rate", 1e-4f},
                                               {"loss/train", 1.0f / 3.0f},
@@ -97,7 +97,7 @@ TEST(TensorboardLog, HoldsARowWithoutItsNulls) {
 TEST(TensorboardLog, MakesUpTimesOfEarlierEpochsFromTheirDurations) {
   const test::TempDir dir;
   TensorboardLog log(dir / "e", {});
-  log.add_epochs({row_of(1), row_of(2), row_of(3)});
+  log.add_epochs({json_row(1), json_row(2), json_row(3)});
   std::map<std::int64_t, double> times;
   for (const auto& value : test::read_events(dir / "e")) {
     times[value.step] = value.wall_time;
@@ -173,7 +173,7 @@ TEST(TensorboardLog, HoldsHistograms) {
 TEST(TensorboardLog, AnEpochIsAsLongWhateverItsNumbers) {
   const test::TempDir dir;
   TensorboardLog log(dir / "e", {});
-  auto row = row_of(4);
+  auto row = json_row(4);
   const auto before = log.sync().bytes;
   log.add_epoch(row);
   const auto length = log.sync().bytes - before;

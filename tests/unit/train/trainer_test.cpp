@@ -24,7 +24,7 @@
 namespace effnetv2 {
 namespace {
 
-constexpr std::int64_t kClasses = 3;
+constexpr std::int64_t kTrainerClasses = 3;
 
 ExperimentConfig tiny_config() {
   ExperimentConfig config;
@@ -37,7 +37,7 @@ ExperimentConfig tiny_config() {
   config.model.stem_channels = 8;
   config.model.head_channels = 16;
   config.model.init = Init::per_group;
-  config.model.num_classes = kClasses;
+  config.model.num_classes = kTrainerClasses;
   config.model = with_defaults(config.model);
   config.data.image_size = 16;
   config.train.epochs = 3;
@@ -58,9 +58,10 @@ struct Rig {
 
   explicit Rig(const ExperimentConfig& c)
       : config(c),
-        images(std::make_shared<test::FakeDataset>(29, kClasses, c.data.image_size, true)),
+        images(std::make_shared<test::FakeDataset>(29, kTrainerClasses, c.data.image_size, true)),
         train(images, {c.train.batch_size, true, c.train.drop_last, 0, c.seed}),
-        val(std::make_shared<test::FakeDataset>(11, kClasses, c.data.image_size, false), {8, false, false, 0, c.seed}),
+        val(std::make_shared<test::FakeDataset>(11, kTrainerClasses, c.data.image_size, false),
+            {8, false, false, 0, c.seed}),
         network(build_network(c)),
         trainer(config, network, {train, &val, nullptr}, hooks()) {}
 

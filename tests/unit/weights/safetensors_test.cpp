@@ -38,7 +38,7 @@ std::string file_of(const std::string& header, const std::string& data = "") {
 }
 
 /// The message with which such a file is refused; it must name the file.
-std::string refusal(const std::string& bytes) {
+std::string safetensors_refusal(const std::string& bytes) {
   const TempDir folder;
   const auto path = folder.write("x.safetensors", bytes);
   try {
@@ -167,75 +167,80 @@ TEST(SafetensorsDefect, IsNamed) {
                        R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
                    data);
   };
-  EXPECT_EQ(refusal(tensor("\"F32\"", "[2]", "[0,8]")), "not refused");
-  EXPECT_EQ(refusal(tensor("\"F32\"", "[1,2,1]", "[0,8]")), "not refused");
-  EXPECT_EQ(refusal(two("[0,4]", "[4,8]")), "not refused");
-  EXPECT_EQ(refusal(two("[4,8]", "[0,4]")), "not refused");
+  EXPECT_EQ(safetensors_refusal(tensor("\"F32\"", "[2]", "[0,8]")), "not refused");
+  EXPECT_EQ(safetensors_refusal(tensor("\"F32\"", "[1,2,1]", "[0,8]")), "not refused");
+  EXPECT_EQ(safetensors_refusal(two("[0,4]", "[4,8]")), "not refused");
+  EXPECT_EQ(safetensors_refusal(two("[4,8]", "[0,4]")), "not refused");
 
-  EXPECT_THAT(refusal(""), HasSubstr("only 0 bytes"));
-  EXPECT_THAT(refusal("1234567"), HasSubstr("only 7 bytes"));
-  EXPECT_THAT(refusal(little_endian(0)), HasSubstr("does not begin with {"));
-  EXPECT_THAT(refusal(little_endian(100) + "{}"), AllOf(HasSubstr("100 bytes"), HasSubstr("cut off")));
-  EXPECT_THAT(refusal(little_endian(100'000'001) + "{}"), HasSubstr("at most 100 MB"));
-  EXPECT_THAT(refusal(little_endian(UINT64_MAX) + "{}"), HasSubstr("at most 100 MB"));
-  EXPECT_THAT(refusal(little_endian(UINT64_MAX - 7) + "{}"), HasSubstr("at most 100 MB"));
-  EXPECT_THAT(refusal(file_of("[1]")), HasSubstr("does not begin with {"));
-  EXPECT_THAT(refusal(file_of(" {}")), HasSubstr("does not begin with {"));
-  EXPECT_THAT(refusal(file_of("{\"a\"")), HasSubstr("no valid JSON"));
-  EXPECT_THAT(refusal(file_of("{} {}")), HasSubstr("no valid JSON"));
-  EXPECT_THAT(refusal(file_of("{\"\xFF\":1}")), HasSubstr("no valid JSON"));
-  EXPECT_THAT(refusal(file_of(std::string("{}\0", 3))), HasSubstr("zero byte"));
-  EXPECT_THAT(refusal(file_of("{\"x\":" + std::string(200'000, '['))), HasSubstr("deep"));
-  EXPECT_THAT(refusal(file_of("{\"x\":[[[[[]]]]]}")), HasSubstr("deep"));
-  EXPECT_THAT(refusal(file_of("{\"x\":{\"a\":{\"a\":{\"a\":{}}}}}")), HasSubstr("deep"));
+  EXPECT_THAT(safetensors_refusal(""), HasSubstr("only 0 bytes"));
+  EXPECT_THAT(safetensors_refusal("1234567"), HasSubstr("only 7 bytes"));
+  EXPECT_THAT(safetensors_refusal(little_endian(0)), HasSubstr("does not begin with {"));
+  EXPECT_THAT(safetensors_refusal(little_endian(100) + "{}"), AllOf(HasSubstr("100 bytes"), HasSubstr("cut off")));
+  EXPECT_THAT(safetensors_refusal(little_endian(100'000'001) + "{}"), HasSubstr("at most 100 MB"));
+  EXPECT_THAT(safetensors_refusal(little_endian(UINT64_MAX) + "{}"), HasSubstr("at most 100 MB"));
+  EXPECT_THAT(safetensors_refusal(little_endian(UINT64_MAX - 7) + "{}"), HasSubstr("at most 100 MB"));
+  EXPECT_THAT(safetensors_refusal(file_of("[1]")), HasSubstr("does not begin with {"));
+  EXPECT_THAT(safetensors_refusal(file_of(" {}")), HasSubstr("does not begin with {"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"a\"")), HasSubstr("no valid JSON"));
+  EXPECT_THAT(safetensors_refusal(file_of("{} {}")), HasSubstr("no valid JSON"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"\xFF\":1}")), HasSubstr("no valid JSON"));
+  EXPECT_THAT(safetensors_refusal(file_of(std::string("{}\0", 3))), HasSubstr("zero byte"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"x\":" + std::string(200'000, '['))), HasSubstr("deep"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"x\":[[[[[]]]]]}")), HasSubstr("deep"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"x\":{\"a\":{\"a\":{\"a\":{}}}}}")), HasSubstr("deep"));
 
-  EXPECT_THAT(refusal(file_of(R"({"__metadata__":[]})")), HasSubstr("__metadata__ is no object"));
-  EXPECT_THAT(refusal(file_of(R"({"__metadata__":{"a":1}})")), HasSubstr("\"a\" is no text"));
-  EXPECT_THAT(refusal(file_of(R"({"__metadata__":{},"__metadata__":{}})")), HasSubstr("\"__metadata__\" twice"));
-  EXPECT_THAT(refusal(file_of(R"({"__metadata__":{"k":"","k":""}})")), HasSubstr("\"k\" twice"));
+  EXPECT_THAT(safetensors_refusal(file_of(R"({"__metadata__":[]})")), HasSubstr("__metadata__ is no object"));
+  EXPECT_THAT(safetensors_refusal(file_of(R"({"__metadata__":{"a":1}})")), HasSubstr("\"a\" is no text"));
+  EXPECT_THAT(safetensors_refusal(file_of(R"({"__metadata__":{},"__metadata__":{}})")),
+              HasSubstr("\"__metadata__\" twice"));
+  EXPECT_THAT(safetensors_refusal(file_of(R"({"__metadata__":{"k":"","k":""}})")), HasSubstr("\"k\" twice"));
   const std::string item = R"("x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
-  EXPECT_THAT(refusal(file_of("{" + item + "," + item + "}")), HasSubstr("\"x\" twice"));
-  EXPECT_THAT(refusal(file_of(R"({"x":{"dtype":"U8","dtype":"F32","shape":[0],"data_offsets":[0,0]}})")),
+  EXPECT_THAT(safetensors_refusal(file_of("{" + item + "," + item + "}")), HasSubstr("\"x\" twice"));
+  EXPECT_THAT(safetensors_refusal(file_of(R"({"x":{"dtype":"U8","dtype":"F32","shape":[0],"data_offsets":[0,0]}})")),
               HasSubstr("\"dtype\" twice"));
 
-  EXPECT_THAT(refusal(file_of("{\"x\":3}")), HasSubstr("\"x\" is not described by an object"));
-  EXPECT_THAT(refusal(file_of("{\"x\":{}}")), HasSubstr("\"x\" has no dtype"));
-  EXPECT_THAT(refusal(tensor("5", "[2]", "[0,8]")), HasSubstr("has no dtype"));
-  EXPECT_THAT(refusal(tensor("\"F8_E4M3\"", "[8]", "[0,8]")), HasSubstr("unknown dtype \"F8_E4M3\""));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "2", "[0,8]")), HasSubstr("no list shape"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2]", "8")), HasSubstr("no list data_offsets"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[-2]", "[0,8]")), AllOf(HasSubstr("whole numbers"), HasSubstr("-2")));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2.0]", "[0,8]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2e0]", "[0,8]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[null]", "[0,8]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[18446744073709551615]", "[0,8]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[99999999999999999999999]", "[0,8]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[1e999]", "[0,8]")), HasSubstr("number out of range"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2]", "[-8,0]")), HasSubstr("whole numbers"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2]", "[8,0]")), HasSubstr("[begin, end]"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2]", "[0]")), HasSubstr("[begin, end]"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[2]", "[0,8,8]")), HasSubstr("[begin, end]"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[3]", "[0,8]")), AllOf(HasSubstr("8 bytes"), HasSubstr("need 12")));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[]", "[0,8]")), HasSubstr("need 4"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"x\":3}")), HasSubstr("\"x\" is not described by an object"));
+  EXPECT_THAT(safetensors_refusal(file_of("{\"x\":{}}")), HasSubstr("\"x\" has no dtype"));
+  EXPECT_THAT(safetensors_refusal(tensor("5", "[2]", "[0,8]")), HasSubstr("has no dtype"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F8_E4M3\"", "[8]", "[0,8]")), HasSubstr("unknown dtype \"F8_E4M3\""));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "2", "[0,8]")), HasSubstr("no list shape"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2]", "8")), HasSubstr("no list data_offsets"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[-2]", "[0,8]")),
+              AllOf(HasSubstr("whole numbers"), HasSubstr("-2")));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2.0]", "[0,8]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2e0]", "[0,8]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[null]", "[0,8]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[18446744073709551615]", "[0,8]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[99999999999999999999999]", "[0,8]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[1e999]", "[0,8]")), HasSubstr("number out of range"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2]", "[-8,0]")), HasSubstr("whole numbers"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2]", "[8,0]")), HasSubstr("[begin, end]"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2]", "[0]")), HasSubstr("[begin, end]"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[2]", "[0,8,8]")), HasSubstr("[begin, end]"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[3]", "[0,8]")),
+              AllOf(HasSubstr("8 bytes"), HasSubstr("need 12")));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[]", "[0,8]")), HasSubstr("need 4"));
   // products that wrap around to the right size
-  EXPECT_THAT(refusal(tensor("\"U8\"", "[4294967296,4294967296,8]", "[0,8]")), HasSubstr("2^63"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[4611686018427387906]", "[0,8]")), HasSubstr("2^63"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[0,4294967296,4294967296]", "[0,0]")), HasSubstr("2^63"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"U8\"", "[4294967296,4294967296,8]", "[0,8]")), HasSubstr("2^63"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[4611686018427387906]", "[0,8]")), HasSubstr("2^63"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[0,4294967296,4294967296]", "[0,0]")), HasSubstr("2^63"));
   std::string ones = "1";
   for (int i = 0; i < 64; ++i) {
     ones += ",1";
   }
-  EXPECT_THAT(refusal(tensor("\"F64\"", "[" + ones + "]", "[0,8]")), HasSubstr("65 dimensions"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F64\"", "[" + ones + "]", "[0,8]")), HasSubstr("65 dimensions"));
 
-  EXPECT_THAT(refusal(two("[0,4]", "[0,4]")), HasSubstr("overlap"));
-  EXPECT_THAT(refusal(two("[0,4]", "[3,7]")), HasSubstr("overlap"));
-  EXPECT_THAT(refusal(two("[0,4]", "[5,9]")), HasSubstr("gap"));
-  EXPECT_THAT(refusal(two("[1,5]", "[5,9]")), HasSubstr("gap"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[1]", "[0,4]")), HasSubstr("8 bytes of data, its header describes 4"));
-  EXPECT_THAT(refusal(tensor("\"F32\"", "[4]", "[0,16]")), HasSubstr("cut off"));
-  EXPECT_THAT(refusal(file_of("{}", "x")), HasSubstr("1 bytes of data, its header describes 0"));
-  EXPECT_THAT(refusal(file_of(R"({"x":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})", std::string("\1\2"))),
-              AllOf(HasSubstr("\"x\""), HasSubstr("other than 0 and 1")));
+  EXPECT_THAT(safetensors_refusal(two("[0,4]", "[0,4]")), HasSubstr("overlap"));
+  EXPECT_THAT(safetensors_refusal(two("[0,4]", "[3,7]")), HasSubstr("overlap"));
+  EXPECT_THAT(safetensors_refusal(two("[0,4]", "[5,9]")), HasSubstr("gap"));
+  EXPECT_THAT(safetensors_refusal(two("[1,5]", "[5,9]")), HasSubstr("gap"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[1]", "[0,4]")),
+              HasSubstr("8 bytes of data, its header describes 4"));
+  EXPECT_THAT(safetensors_refusal(tensor("\"F32\"", "[4]", "[0,16]")), HasSubstr("cut off"));
+  EXPECT_THAT(safetensors_refusal(file_of("{}", "x")), HasSubstr("1 bytes of data, its header describes 0"));
+  EXPECT_THAT(
+      safetensors_refusal(file_of(R"({"x":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})", std::string("\1\2"))),
+      AllOf(HasSubstr("\"x\""), HasSubstr("other than 0 and 1")));
 }
 
 TEST(SafetensorsDefect, WhatIsNoFileIsSaid) {

@@ -30,7 +30,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kGolden = std::string(EFFNETV2_SOURCE_DIR) + "/tests/golden/torch_";
+const std::string kTorchGolden = std::string(EFFNETV2_SOURCE_DIR) + "/tests/golden/torch_";
 
 /// What scripts/make_torch_golden.py saves.
 NamedTensors sample() {
@@ -60,7 +60,7 @@ void expect_same(const NamedTensors& read, const NamedTensors& expected) {
   }
 }
 
-std::string refusal(const std::string& bytes) {
+std::string torch_refusal(const std::string& bytes) {
   try {
     for (const auto& [name, tensor] : read_torch_file(FileBytes("given.pth", bytes)).tensors) {
       tensor.clone();
@@ -81,14 +81,15 @@ class TorchFileGolden : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Versions, TorchFileGolden, testing::Values("1.13", "2.15"));
 
 TEST_P(TorchFileGolden, IsRead) {
-  const TorchFile file = read_torch_file(FileBytes(std::filesystem::path(kGolden + GetParam() + ".pth")));
+  const TorchFile file = read_torch_file(FileBytes(std::filesystem::path(kTorchGolden + GetParam() + ".pth")));
   EXPECT_EQ(file.taken_from, "");
   EXPECT_TRUE(file.metadata.empty());
   expect_same(file.tensors, sample());
 }
 
 TEST_P(TorchFileGolden, ACheckpointsAveragedWeightsAreTaken) {
-  const TorchFile file = read_torch_file(FileBytes(std::filesystem::path(kGolden + GetParam() + "_checkpoint.pth")));
+  const TorchFile file =
+      read_torch_file(FileBytes(std::filesystem::path(kTorchGolden + GetParam() + "_checkpoint.pth")));
   EXPECT_EQ(file.taken_from, "model_ema");
   NamedTensors doubled;
   for (const auto& [name, tensor] : sample()) {
@@ -100,20 +101,20 @@ TEST_P(TorchFileGolden, ACheckpointsAveragedWeightsAreTaken) {
 }
 
 TEST_P(TorchFileGolden, WholeModulesAndScriptsAreRefused) {
-  EXPECT_THAT(refusal(read_file(kGolden + GetParam() + "_module.pth")),
+  EXPECT_THAT(torch_refusal(read_file(kTorchGolden + GetParam() + "_module.pth")),
               AllOf(HasSubstr("\"torch.nn.modules.linear.Linear\""), HasSubstr("state_dict()")));
-  EXPECT_THAT(refusal(read_file(kGolden + GetParam() + "_script.pt")), HasSubstr("TorchScript"));
+  EXPECT_THAT(torch_refusal(read_file(kTorchGolden + GetParam() + "_script.pt")), HasSubstr("TorchScript"));
 }
 
 TEST_P(TorchFileGolden, EveryCutIsFound) {
-  const std::string good = read_file(kGolden + GetParam() + ".pth");
+  const std::string good = read_file(kTorchGolden + GetParam() + ".pth");
   for (std::size_t length = 0; length < good.size(); ++length) {
-    EXPECT_NE(refusal(good.substr(0, length)), "not refused") << length;
+    EXPECT_NE(torch_refusal(good.substr(0, length)), "not refused") << length;
   }
 }
 
 TEST_P(TorchFileGolden, EveryFlippedBitIsFoundOrChangesNothing) {
-  const std::string good = read_file(kGolden + GetParam() + ".pth");
+  const std::string good = read_file(kTorchGolden + GetParam() + ".pth");
   const NamedTensors expected = sample();
   std::size_t found = 0;
   for (std::size_t i = 0; i < good.size() * 8; ++i) {
@@ -129,7 +130,7 @@ TEST_P(TorchFileGolden, EveryFlippedBitIsFoundOrChangesNothing) {
 }
 
 TEST_P(TorchFileGolden, RandomDamageNeverCrashes) {
-  const std::string good = read_file(kGolden + GetParam() + "_checkpoint.pth");
+  const std::string good = read_file(kTorchGolden + GetParam() + "_checkpoint.pth");
   Rng rng(11);
   for (int round = 0; round < 2000; ++round) {
     std::string bad = good;
@@ -141,7 +142,7 @@ TEST_P(TorchFileGolden, RandomDamageNeverCrashes) {
         bad[at] = static_cast<char>(rng.below(256));
       }
     }
-    refusal(bad);
+    torch_refusal(bad);
   }
 }
 
@@ -213,7 +214,7 @@ TEST(TorchFile, FindsNestedStateDicts) {
     EXPECT_EQ(file.taken_from, key);
     EXPECT_EQ(file.tensors.size(), 1u);
   }
-  EXPECT_THAT(refusal(archive(pickled_dict(inner, "weights"))), HasSubstr("its keys are \"weights\""));
+  EXPECT_THAT(torch_refusal(archive(pickled_dict(inner, "weights"))), HasSubstr("its keys are \"weights\""));
 }
 
 TEST(TorchFile, FindsAStateDictBesideATensor) {
@@ -229,7 +230,7 @@ TEST(TorchFile, FindsAStateDictBesideATensor) {
 TEST(TorchFileDefect, AnEntryThatIsNoTensorIsNamed) {
   const std::string pickle =
       "\x80\x02}" + pickled("w") + TensorPickle().text() + "s" + pickled("epoch") + pickled(3) + "s.";
-  EXPECT_THAT(refusal(archive(pickle)), HasSubstr("\"epoch\" is no tensor"));
+  EXPECT_THAT(torch_refusal(archive(pickle)), HasSubstr("\"epoch\" is no tensor"));
 }
 
 TEST(TorchFileDefect, AGlobalThatWouldRunCodeIsNamed) {
@@ -237,8 +238,8 @@ TEST(TorchFileDefect, AGlobalThatWouldRunCodeIsNamed) {
       "\x80\x02"
       "cos\nsystem\n" +
       pickled("touch ran") + "\x85R.";
-  EXPECT_THAT(refusal(archive(evil)), HasSubstr("\"os.system\""));
-  EXPECT_THAT(refusal(archive("\x80\x04" + pickled("builtins") + pickled("eval") + "\x93.")),
+  EXPECT_THAT(torch_refusal(archive(evil)), HasSubstr("\"os.system\""));
+  EXPECT_THAT(torch_refusal(archive("\x80\x04" + pickled("builtins") + pickled("eval") + "\x93.")),
               HasSubstr("\"builtins.eval\""));
   EXPECT_FALSE(std::filesystem::exists("ran"));
 }
@@ -247,7 +248,7 @@ TEST(TorchFileDefect, TensorsThatDoNotFitTheirStorageAreRefused) {
   const auto with = [](const std::function<void(TensorPickle&)>& change) {
     TensorPickle tensor;
     change(tensor);
-    return refusal(archive(pickled_dict(tensor.text())));
+    return torch_refusal(archive(pickled_dict(tensor.text())));
   };
   EXPECT_EQ(with([](auto&) {}), "not refused");
   EXPECT_THAT(with([](auto& t) { t.offset = 1; }), HasSubstr("beyond the 6 elements"));
@@ -287,7 +288,7 @@ TEST(TorchFileDefect, ManyNamesOfOneStorageAreBounded) {
   }
   const std::string storage(std::size_t{24}, '\0');
   // 4000 names of 24 bytes are far from 16 times the file; of a storage as large as the file they are not
-  EXPECT_EQ(refusal(archive(pickle + "u.", storage)), "not refused");
+  EXPECT_EQ(torch_refusal(archive(pickle + "u.", storage)), "not refused");
   TensorPickle large;
   large.elements = 100'000;
   large.sizes = pickled_tuple({100'000});
@@ -296,11 +297,11 @@ TEST(TorchFileDefect, ManyNamesOfOneStorageAreBounded) {
   for (int i = 1; i < 40; ++i) {
     many += pickled("w" + std::to_string(i)) + "h\x01";
   }
-  EXPECT_THAT(refusal(archive(many + "u.", std::string(400'000, '\0'))), HasSubstr("16 times the file's size"));
+  EXPECT_THAT(torch_refusal(archive(many + "u.", std::string(400'000, '\0'))), HasSubstr("16 times the file's size"));
 }
 
 TEST(TorchFileDefect, BrokenPicklesAreRefused) {
-  const auto of = [](const std::string& pickle) { return refusal(archive(pickle)); };
+  const auto of = [](const std::string& pickle) { return torch_refusal(archive(pickle)); };
   EXPECT_THAT(of(""), HasSubstr("ends in the middle"));
   EXPECT_THAT(of("\x80\x02"), HasSubstr("ends in the middle"));
   EXPECT_THAT(of("\x80\x02."), HasSubstr("empty stack"));
@@ -318,18 +319,18 @@ TEST(TorchFileDefect, BrokenPicklesAreRefused) {
 }
 
 TEST(TorchFileDefect, DepthAndLengthAreBounded) {
-  EXPECT_THAT(refusal(archive("\x80\x02" + std::string(5'000'000, ']') + ".")), HasSubstr("2,000,000 values"));
-  EXPECT_THAT(refusal(archive("\x80\x02" + std::string(5'000'000, '(') + ".")), HasSubstr("2,000,000 values"));
+  EXPECT_THAT(torch_refusal(archive("\x80\x02" + std::string(5'000'000, ']') + ".")), HasSubstr("2,000,000 values"));
+  EXPECT_THAT(torch_refusal(archive("\x80\x02" + std::string(5'000'000, '(') + ".")), HasSubstr("2,000,000 values"));
   std::string chain = "\x80\x02)";
   for (int i = 0; i < 1'500'000; ++i) {
     chain += '\x85';  // a tuple in a tuple in a tuple
   }
-  EXPECT_THAT(refusal(archive(chain + ".")), HasSubstr("no state_dict"));
+  EXPECT_THAT(torch_refusal(archive(chain + ".")), HasSubstr("no state_dict"));
   std::string repeats = "\x80\x02]q\x01";
   for (int i = 0; i < 3'000'000; ++i) {
     repeats += "h\x01";
   }
-  EXPECT_THAT(refusal(archive(repeats + ".")), HasSubstr("2,000,000 values"));
+  EXPECT_THAT(torch_refusal(archive(repeats + ".")), HasSubstr("2,000,000 values"));
   // one long list made into a dict again and again
   std::string copies = "\x80\x02(";
   for (int i = 0; i < 1000; ++i) {
@@ -342,26 +343,26 @@ TEST(TorchFileDefect, DepthAndLengthAreBounded) {
   for (int i = 0; i < 100'000; ++i) {
     copies += "h\x02h\x01\x85R";
   }
-  EXPECT_THAT(refusal(archive(copies + ".")), HasSubstr("2,000,000 values"));
+  EXPECT_THAT(torch_refusal(archive(copies + ".")), HasSubstr("2,000,000 values"));
   // a dict that holds itself under every name that is looked for
   std::string self = "\x80\x02}q\x01";
   for (const char* key : {"model_ema", "ema_state_dict", "state_dict_ema", "state_dict", "model_state_dict", "model",
                           "module", "network", "net"}) {
     self += pickled(key) + "h\x01s";
   }
-  EXPECT_THAT(refusal(archive(self + ".")), HasSubstr("no state_dict"));
+  EXPECT_THAT(torch_refusal(archive(self + ".")), HasSubstr("no state_dict"));
   // a dict that holds itself
-  EXPECT_THAT(refusal(archive("\x80\x02}q\x01" + pickled("model") + "h\x01s.")), HasSubstr("no state_dict"));
+  EXPECT_THAT(torch_refusal(archive("\x80\x02}q\x01" + pickled("model") + "h\x01s.")), HasSubstr("no state_dict"));
 }
 
 TEST(TorchFileDefect, OddArchivesAreRefused) {
-  EXPECT_THAT(refusal(zip_of({{"x/other", "1"}})), HasSubstr("no data.pkl"));
-  EXPECT_THAT(refusal(zip_of({{"x/data.pkl", "1"}, {"x/constants.pkl", "1"}})), HasSubstr("TorchScript"));
-  EXPECT_THAT(refusal(zip_of({{"x/data.pkl", pickled_dict(TensorPickle().text())}, {"x/byteorder", "big"}})),
+  EXPECT_THAT(torch_refusal(zip_of({{"x/other", "1"}})), HasSubstr("no data.pkl"));
+  EXPECT_THAT(torch_refusal(zip_of({{"x/data.pkl", "1"}, {"x/constants.pkl", "1"}})), HasSubstr("TorchScript"));
+  EXPECT_THAT(torch_refusal(zip_of({{"x/data.pkl", pickled_dict(TensorPickle().text())}, {"x/byteorder", "big"}})),
               HasSubstr("byte order \"big\""));
   std::string damaged = archive(pickled_dict(TensorPickle().text()), std::string(24, 'z'));
   damaged[damaged.find("zzzz")] = 'y';
-  EXPECT_THAT(refusal(damaged), AllOf(HasSubstr("checksum"), HasSubstr("data/0")));
+  EXPECT_THAT(torch_refusal(damaged), AllOf(HasSubstr("checksum"), HasSubstr("data/0")));
 }
 
 TEST(TorchFileDefect, WhatCannotBeSavedIsSaid) {

@@ -26,7 +26,7 @@ using testing::HasSubstr;
 
 const std::string kGolden = std::string(EFFNETV2_SOURCE_DIR) + "/tests/golden/";
 
-std::string refusal(const std::filesystem::path& path) {
+std::string weights_refusal(const std::filesystem::path& path) {
   try {
     read_weights_file(path);
   } catch (const CheckpointError& e) {
@@ -69,7 +69,7 @@ TEST(WeightsFile, ADamagedByteOfOursIsFoundInEitherKind) {
     const auto data = bytes.find(std::string("\x00\x00\x80\x3f", 4) + std::string("\x00\x00\x80\x3f", 4));
     bytes[data + 2] ^= 1;
     folder.write(name, bytes);
-    EXPECT_THAT(refusal(folder / name), HasSubstr("checksum")) << name;
+    EXPECT_THAT(weights_refusal(folder / name), HasSubstr("checksum")) << name;
   }
 }
 
@@ -94,14 +94,14 @@ TEST(WeightsFile, AHeaderWhoseLengthLooksLikeAZipIsNone) {
 
 TEST(WeightsFile, OldAndOtherFilesAreSaid) {
   const TempDir folder;
-  EXPECT_THAT(refusal(kGolden + "torch_1.13_legacy.pth"), HasSubstr("before 1.6"));
-  EXPECT_THAT(refusal(kGolden + "torch_2.15_legacy.pth"), HasSubstr("torch.save(torch.load(file), file)"));
-  EXPECT_THAT(refusal(folder.write("x.pth", "hello")), HasSubstr("zip archive"));
-  EXPECT_THAT(refusal(folder.write("x.safetensors", "hello")), HasSubstr("safetensors"));
-  EXPECT_THAT(refusal(folder.write("empty", "")), HasSubstr("neither a safetensors nor a PyTorch file"));
-  EXPECT_THAT(refusal(folder.write("x.txt", "some text of no kind")), HasSubstr("neither a safetensors nor"));
+  EXPECT_THAT(weights_refusal(kGolden + "torch_1.13_legacy.pth"), HasSubstr("before 1.6"));
+  EXPECT_THAT(weights_refusal(kGolden + "torch_2.15_legacy.pth"), HasSubstr("torch.save(torch.load(file), file)"));
+  EXPECT_THAT(weights_refusal(folder.write("x.pth", "hello")), HasSubstr("zip archive"));
+  EXPECT_THAT(weights_refusal(folder.write("x.safetensors", "hello")), HasSubstr("safetensors"));
+  EXPECT_THAT(weights_refusal(folder.write("empty", "")), HasSubstr("neither a safetensors nor a PyTorch file"));
+  EXPECT_THAT(weights_refusal(folder.write("x.txt", "some text of no kind")), HasSubstr("neither a safetensors nor"));
   write_safetensors(folder / "state", {{"model.w", at::ones({1})}}, {{"format", "effnetv2.state.2"}});
-  EXPECT_THAT(refusal(folder / "state"), HasSubstr("training state"));
+  EXPECT_THAT(weights_refusal(folder / "state"), HasSubstr("training state"));
   EXPECT_THROW(write_weights_file(folder / "x.onnx", every_kind()), CheckpointError);
 }
 

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 const std::string kTwo = zip_of({{"a/one", "first bytes"}, {"a/two", std::string(100, 'x')}});
 
-std::string refusal(const std::string& bytes) {
+std::string zip_refusal(const std::string& bytes) {
   try {
     read_zip(bytes);
   } catch (const Defect& defect) {
@@ -96,34 +96,35 @@ TEST(Zip, ReadsZip64Numbers) {
   EXPECT_EQ(entries[0].bytes, "first bytes");
   EXPECT_TRUE(entries[0].is_whole());
   // absurd places are refused
-  EXPECT_THAT(refusal(with<std::uint64_t>(bytes, first + directory.size() + 48, std::uint64_t{1} << 63)),
+  EXPECT_THAT(zip_refusal(with<std::uint64_t>(bytes, first + directory.size() + 48, std::uint64_t{1} << 63)),
               HasSubstr("does not lie in the file"));
-  EXPECT_THAT(refusal(with<std::uint64_t>(bytes, first + directory.size() + 32, ~std::uint64_t{0})),
+  EXPECT_THAT(zip_refusal(with<std::uint64_t>(bytes, first + directory.size() + 32, ~std::uint64_t{0})),
               HasSubstr("cannot hold"));
 }
 
 TEST(ZipDefect, IsNamed) {
   const std::size_t first = central(kTwo, 0), second = central(kTwo, 1);
-  EXPECT_THAT(refusal(""), HasSubstr("cut off"));
-  EXPECT_THAT(refusal(kTwo.substr(0, kTwo.size() - 1)), HasSubstr("cut off"));
-  EXPECT_THAT(refusal(kTwo + "x"), HasSubstr("cut off"));
-  EXPECT_THAT(refusal(with<std::uint32_t>(kTwo, kEnd + 16, 0xFFFFFFF0)), HasSubstr("does not lie in the file"));
-  EXPECT_THAT(refusal(with<std::uint16_t>(kTwo, kEnd + 10, 60000)), HasSubstr("cannot hold"));
-  EXPECT_THAT(refusal(with<std::uint16_t>(kTwo, kEnd + 10, 1)), HasSubstr("larger than its entries"));
-  EXPECT_THAT(refusal(with<std::uint32_t>(with<std::uint32_t>(kTwo, first + 20, 0xFFFFFFF0), first + 24, 0xFFFFFFF0)),
-              HasSubstr("4294967280 bytes does not lie in the file"));
-  EXPECT_THAT(refusal(with<std::uint32_t>(kTwo, first + 24, 3)), HasSubstr("does not lie in the file"));
-  EXPECT_THAT(refusal(with<std::uint32_t>(kTwo, first + 42, 7)), HasSubstr("not where the zip directory says"));
-  EXPECT_THAT(refusal(with<char>(kTwo, second + 48, '!')), HasSubstr("another name"));
+  EXPECT_THAT(zip_refusal(""), HasSubstr("cut off"));
+  EXPECT_THAT(zip_refusal(kTwo.substr(0, kTwo.size() - 1)), HasSubstr("cut off"));
+  EXPECT_THAT(zip_refusal(kTwo + "x"), HasSubstr("cut off"));
+  EXPECT_THAT(zip_refusal(with<std::uint32_t>(kTwo, kEnd + 16, 0xFFFFFFF0)), HasSubstr("does not lie in the file"));
+  EXPECT_THAT(zip_refusal(with<std::uint16_t>(kTwo, kEnd + 10, 60000)), HasSubstr("cannot hold"));
+  EXPECT_THAT(zip_refusal(with<std::uint16_t>(kTwo, kEnd + 10, 1)), HasSubstr("larger than its entries"));
+  EXPECT_THAT(
+      zip_refusal(with<std::uint32_t>(with<std::uint32_t>(kTwo, first + 20, 0xFFFFFFF0), first + 24, 0xFFFFFFF0)),
+      HasSubstr("4294967280 bytes does not lie in the file"));
+  EXPECT_THAT(zip_refusal(with<std::uint32_t>(kTwo, first + 24, 3)), HasSubstr("does not lie in the file"));
+  EXPECT_THAT(zip_refusal(with<std::uint32_t>(kTwo, first + 42, 7)), HasSubstr("not where the zip directory says"));
+  EXPECT_THAT(zip_refusal(with<char>(kTwo, second + 48, '!')), HasSubstr("another name"));
   std::string same = kTwo;
   same.replace(second + 46, 5, "a/one");
-  EXPECT_THAT(refusal(same), HasSubstr("two entries named \"a/one\""));
+  EXPECT_THAT(zip_refusal(same), HasSubstr("two entries named \"a/one\""));
   // a whole local header inside another entry's bytes
   const std::string inner = zip_of({{"a/two", "inside"}});
   std::string overlap = zip_of({{"a/one", inner.substr(0, inner.find("PK\x01\x02"))}, {"a/two", "inside"}});
   const auto inside = static_cast<std::uint32_t>(overlap.find("PK\x03\x04", 4));
   overlap = with<std::uint32_t>(overlap, central(overlap, 1) + 42, inside);
-  EXPECT_THAT(refusal(overlap), HasSubstr("overlap"));
+  EXPECT_THAT(zip_refusal(overlap), HasSubstr("overlap"));
 }
 
 TEST(Zip, TellsEntriesThatAreNotStoredAsTheyAre) {
