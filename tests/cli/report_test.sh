@@ -118,6 +118,10 @@ for ends in "rate=1_type=none rate=2_type=none: rate=1 and rate=2" \
   "$program" report named/* -o named.html >/dev/null
   expect_equal "$(drawn named.html "$labels")" "${ends#*: }"
 done
+# one long name leaves the others their room
+mv "named/$one-seed1" "named/$(printf 'long%.0s' {1..30})-seed1"
+"$program" report named/* -o named.html >/dev/null
+expect_equal "$(drawn named.html 'Math.max(...Chart.getChart(document.querySelectorAll("canvas")[3]).legend.legendItems.map((item) => item.text.length))')" 48
 # a group's mean stands before its runs, and is theirs
 courses='Chart.getChart(document.querySelectorAll("canvas")[3]).data.datasets'
 expect_equal "$(drawn many.html "$courses.map((set) => set.label).join()")" \

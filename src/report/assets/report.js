@@ -86,7 +86,7 @@
   // Runs of one group share a colour, one entry of the legend, and what a click on that does.
   const groupOf = (set) => set.group ?? set.label;
   const legendOf = (sets) => ({ filter: (item) => sets.findIndex((set) => groupOf(set) === groupOf(sets[item.datasetIndex])) === item.datasetIndex,
-    generateLabels: (chart) => Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => ({ ...item, text: groupOf(chart.data.datasets[item.datasetIndex]) })) });
+    generateLabels: (chart) => Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => ({ ...item, text: shortened(groupOf(chart.data.datasets[item.datasetIndex]), 48) })) });
   function toggle(event, item, legend) {
     const sets = legend.chart.data.datasets;
     const visible = legend.chart.isDatasetVisible(item.datasetIndex);
@@ -117,9 +117,10 @@
       other.ticks.autoSkip = false;
       other.ticks.callback = (place) => shortened(names[place], 24);  // in full in the tables
     }
-    const legend = new Set(sets.map(groupOf)).size;
+    const entries = [...new Set(sets.map(groupOf))];
+    const rows = Math.ceil(entries.length / (entries.some((name) => name.length > 30) ? 1 : 2));
     if (lying) holder.style.height = Math.max(260, names.length * 22 + 60) + "px";
-    else if (legend > 4) holder.style.height = 230 + 14 * legend + "px";
+    else if (entries.length > 4) holder.style.height = Math.max(230 + 22 * rows, 20 + 44 * rows) + "px";  // Chart.js gives a legend half of it at most
     const text = (number) => (percents ? percent(number) : plain(number, Math.abs(number) < 0.1 ? 5 : 3));
     const tip = (item) => {
       const [number, sd] = [config.type === "line" ? item.parsed.y : item.raw, item.dataset.deviations && item.dataset.deviations[item.dataIndex]];
